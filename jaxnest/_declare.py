@@ -1,0 +1,190 @@
+"""How a model declares its parameters and states, and how values given by a user are checked against that."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jaxnest.connectivity.distributions import Distribution, sample
+from jaxnest.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a model.
+
+    `default` is a number or, for a parameter with a `dim`, a tuple. `dim` names a model dimension (such as
+    ``"ports"``): each neuron then has that many values. `gt`, `ge`, `lt`, `le` bound the value.
+    """
+
+    default: float | tuple[float, ...]
+    unit: str = ""
+    doc: str = ""
+    gt: float | None = None
+    ge: float | None = None
+    lt: float | None = None
+    le: float | None = None
+    dim: str | None = None
+
+    def fault(self, value: np.ndarray) -> str | None:
+        """What is wrong with `value` (any shape), or None."""
+        if np.isnan(value).any():
+            return "must not be NaN"
+        checks = (
+            (self.gt, np.greater, ">"),
+            (self.ge, np.greater_equal, ">="),
+            (self.lt, np.less, "<"),
+            (self.le, np.less_equal, "<="),
+        )
+        for bound, holds, sign in checks:
+            if bound is not None and not holds(value, bound).all():
+                return f"must be {sign} {bound:g}{' ' + self.unit if self.unit else ''}"
+        return None
+
+
+@dataclass(frozen=True)
+class State:
+    """A state variable: `init` is a number, the name of a parameter, or a function of the parameters.
+
+    `dim` as for `Parameter`; `dtype` is ``"float"`` or ``"int"``.
+    """
+
+    init: float | str | Callable[[Any], Any] = 0.0
+    unit: str = ""
+    doc: str = ""
+    dtype: str = "float"
+    dim: str | None = None
+
+
+class Declared:
+    """Base of every model: collects the `Parameter` and `State` attributes of the class and its bases.
+
+    A model is configuration only: it has no instances with state, and its functions are pure.
+    """
+
+    parameters: Mapping[str, Parameter] = {}
+    states: Mapping[str, State] = {}
+    name: str = ""
+    #: pairs ``(low, high)`` of parameters of which the first must be less than the second
+    ordered: Sequence[tuple[str, str]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.name = cls.__name__
+        own = {k.rstrip("_"): v for k, v in vars(cls).items()}  # `lambda_` declares the parameter `lambda`
+        cls.parameters = {**cls.parameters, **{k: v for k, v in own.items() if isinstance(v, Parameter)}}
+        cls.states = {**cls.states, **{k: v for k, v in own.items() if isinstance(v, State)}}
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A hint `; did you mean ...?` for a name that is not known, or the list of known ones."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(sorted(known))}"
+
+
+def as_values(what: str, value: Any, n: int, dim: int | None) -> np.ndarray:
+    """`value` as a float array of shape (), (n,), (dim, 1) or (dim, n); the last axis counts neurons.
+
+    **Raises:** `ConfigurationError` if it is no number or its shape does not fit.
+    """
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"{what}={value!r} is no number or array of numbers") from None
+    if dim is None:
+        if array.shape in ((), (1,)):
+            return array.reshape(())
+        if array.shape == (n,):
+            return array
+        raise ConfigurationError(f"{what} has shape {array.shape}; give a number or an array of shape ({n},)")
+    if array.ndim == 0:
+        array = array.reshape(1)
+    if array.shape == (dim,):
+        return array[:, None]
+    if array.shape == (n, dim):
+        return array.T
+    raise ConfigurationError(f"{what} has shape {array.shape}; give {dim} values, or an array of shape ({n}, {dim})")
+
+
+def resolve(
+    model: type[Declared], owner: str, n: int, given: Mapping[str, Any], rng: np.random.Generator
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Check `given` (parameters and initial states) for `n` nodes of `model`, and fill in the defaults.
+
+    Returns the values by name, each of shape () or (n,) or (dim, 1) or (dim, n), and the sizes of the model's
+    dimensions, which follow from the lengths of the vector parameters.
+
+    **Raises:** `ConfigurationError` for an unknown name, a wrong shape, or a value out of bounds.
+    """
+    known = {**model.parameters, **model.states}
+    given = {key.rstrip("_"): value for key, value in given.items()}
+    for key in given:
+        if key not in known:
+            raise ConfigurationError(f"{owner}: {model.name} has no parameter {key!r}; {nearest(key, list(known))}")
+    dims = _dimensions(model, owner, n, given)
+    values: dict[str, np.ndarray] = {}
+    for key, parameter in model.parameters.items():
+        value = given.get(key, parameter.default)
+        dim = None if parameter.dim is None else dims[parameter.dim]
+        if isinstance(value, Distribution):
+            value = sample(value, n if dim is None else n * dim, rng)
+            value = value if dim is None else value.reshape(n, dim)
+        values[key] = checked(f"{owner}.{key}", parameter, value, n, dim)
+    for low, high in model.ordered:
+        if not (values[low] < values[high]).all():
+            raise ConfigurationError(
+                f"{owner}: {low}={_show(values[low])} must be less than {high}={_show(values[high])}"
+            )
+    for key, state in model.states.items():
+        if key in given:
+            value = given[key]
+            if isinstance(value, Distribution):
+                value = sample(value, n, rng)
+            dim = None if state.dim is None else dims[state.dim]
+            values[key] = as_values(f"{owner}.{key}", value, n, dim)
+            if np.isnan(values[key]).any():
+                raise ConfigurationError(f"{owner}.{key}={_show(values[key])} must not be NaN")
+    return values, dims
+
+
+def checked(what: str, parameter: Parameter, value: Any, n: int, dim: int | None) -> np.ndarray:
+    """`value` of a parameter as an array within its bounds; see `as_values`."""
+    array = as_values(what, value, n, dim)
+    fault = parameter.fault(array)
+    if fault:
+        raise ConfigurationError(f"{what}={_show(array)} {fault}")
+    return array
+
+
+def _dimensions(model: type[Declared], owner: str, n: int, given: Mapping[str, Any]) -> dict[str, int]:
+    dims: dict[str, int] = {}
+    for key, parameter in model.parameters.items():
+        if parameter.dim is None:
+            continue
+        value = given.get(key)
+        if value is None:
+            size, explicit = len(parameter.default), False  # type: ignore[arg-type]
+        else:
+            shape = np.shape(value)
+            size, explicit = (shape[-1] if shape else 1), True
+        old = dims.get(parameter.dim)
+        if old is None or (explicit and key in given):
+            if old is not None and old != size and _given_for(model, parameter.dim, given) > 1:
+                raise ConfigurationError(
+                    f"{owner}.{key} has {size} values, but another {parameter.dim!r} parameter of "
+                    f"{model.name} has {old}; give them the same length"
+                )
+            dims[parameter.dim] = size
+    return dims
+
+
+def _given_for(model: type[Declared], dim: str, given: Mapping[str, Any]) -> int:
+    return sum(1 for k in given if k in model.parameters and model.parameters[k].dim == dim)
+
+
+def _show(array: np.ndarray) -> str:
+    return f"{float(array):g}" if array.ndim == 0 else np.array2string(array, threshold=6, precision=6)

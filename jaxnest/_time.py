@@ -1,0 +1,30 @@
+"""Times in steps of the resolution, exactly, on NEST's grid of 1 µs tics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from jaxnest.errors import ConfigurationError
+
+TICS_PER_MS = 1000
+
+
+def as_steps(what: str, t: Any, h: float) -> np.ndarray:
+    """Times `t` (ms) in steps of `h`, as int64.
+
+    **Raises:** `ConfigurationError` for a time that is no multiple of `h`, not finite, or beyond the range.
+    """
+    t = np.asarray(t, dtype=np.float64)
+    if not np.isfinite(t).all():
+        raise ConfigurationError(f"{what}={t} must be finite")
+    per_step = round(h * TICS_PER_MS)
+    steps = np.round(t * TICS_PER_MS / per_step).astype(np.int64)
+    off = np.abs(t - steps * h) > 1e-6 * np.maximum(1.0, np.abs(t)) * h + 1e-9
+    if off.any():
+        bad = float(t[off].flat[0]) if t.ndim else float(t)
+        raise ConfigurationError(
+            f"{what}={bad!r} ms is no multiple of the resolution h={h:g} ms; use {round(bad / h) * h:g} ms"
+        )
+    return steps

@@ -1,0 +1,121 @@
+"""What plastic synapses know of their postsynaptic neurons: spike times and traces, in one of two forms.
+
+`Log` serves the event lowering: the last spikes of each neuron with the traces just after each, in a circular buffer.
+`Window` serves the dense lowering: for each of the last steps, whether the neuron spiked at its right edge, and the
+traces of the spikes strictly before.
+
+Stamps are right edges of steps: a spike in step n has the stamp n + 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+
+from jaxnest.events.compact import nth, pack
+
+
+class Traces(NamedTuple):
+    """The traces of N neurons just after their last spike, and its stamp (-1 before the first)."""
+
+    K: Any
+    K_triplet: Any
+    stamp: Any
+
+    @staticmethod
+    def zeros(n: int, dtype: Any) -> Traces:
+        return Traces(jnp.zeros(n, dtype), jnp.zeros(n, dtype), jnp.full(n, -1, jnp.int32))
+
+    def at(self, stamp: Any, rate: Any, rate_triplet: Any) -> tuple[Any, Any]:
+        """Both traces decayed to `stamp`; the rates are in 1 / step."""
+        steps = (stamp - self.stamp).astype(self.K.dtype)
+        return self.K * jnp.exp(-steps * rate), self.K_triplet * jnp.exp(-steps * rate_triplet)
+
+
+class Log(NamedTuple):
+    """The last H spikes of N neurons, spike j in row j % H: stamps and traces just after; `count` (N,) spikes so far,
+    `consumed` (N,) of which every synapse has used."""
+
+    stamp: Any
+    K: Any
+    K_triplet: Any
+    count: Any
+    consumed: Any
+
+    @staticmethod
+    def zeros(length: int, n: int, dtype: Any) -> Log:
+        shape = (length, n)
+        none = jnp.zeros(n, jnp.int32)
+        return Log(jnp.full(shape, -1, jnp.int32), jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), none, none)
+
+
+class Window(NamedTuple):
+    """Of each stamp T, in row T % H: `spiked` (H, N), and the traces of the spikes before T; `now` the running ones."""
+
+    spiked: Any
+    K: Any
+    K_triplet: Any
+    now: Traces
+
+    @staticmethod
+    def zeros(length: int, n: int, dtype: Any) -> Window:
+        empty = jnp.zeros((length, n), dtype)
+        return Window(empty, empty, empty, Traces.zeros(n, dtype))
+
+
+def log_spikes(log: Log, spikes: Any, first: Any, rate: Any, rate_triplet: Any) -> Log:
+    """Append the spikes (L, N) of the steps `first` ...; `rate` = h / tau_minus, (N,) or (1,).
+
+    A spike of multiplicity m makes m entries.
+    """
+    n = spikes.shape[1]
+    packed = pack((spikes != 0).ravel())
+    repeats = jnp.round(jnp.abs(spikes)).astype(jnp.int32).ravel()
+    rates = jnp.broadcast_to(rate, (n,)), jnp.broadcast_to(rate_triplet, (n,))
+    length = log.stamp.shape[0]
+
+    def append(carry: tuple[Any, Any, Log]) -> tuple[Any, Any, Log]:
+        k, repeat, log = carry
+        event = nth(packed, k)
+        lag, i = event // n, event % n
+        stamp = first + lag + 1
+        row, last = log.count[i] % length, (log.count[i] - 1) % length
+        seen = log.count[i] > 0
+        steps = (stamp - log.stamp[last, i]).astype(log.K.dtype)
+        K = jnp.where(seen, log.K[last, i] * jnp.exp(-steps * rates[0][i]), 0.0) + 1.0
+        K_triplet = jnp.where(seen, log.K_triplet[last, i] * jnp.exp(-steps * rates[1][i]), 0.0) + 1.0
+        again = repeat + 1 < repeats[event]
+        return jnp.where(again, k, k + 1), jnp.where(again, repeat + 1, 0), log._replace(
+            stamp=log.stamp.at[row, i].set(stamp),
+            K=log.K.at[row, i].set(K),
+            K_triplet=log.K_triplet.at[row, i].set(K_triplet),
+            count=log.count.at[i].add(1),
+        )
+
+    return lax.while_loop(lambda c: c[0] < packed.total, append, (jnp.int32(0), jnp.int32(0), log))[2]
+
+
+def watch_spikes(window: Window, spikes: Any, first: Any, rate: Any, rate_triplet: Any) -> Window:
+    """Enter the spikes (L, N) of the steps `first` ... into the window."""
+    length = window.spiked.shape[0]
+
+    def enter(window: Window, now: tuple[Any, Any]) -> tuple[Window, None]:
+        lag, spike = now
+        stamp = first + lag + 1
+        K, K_triplet = window.now.at(stamp, rate, rate_triplet)
+        row = stamp % length
+        hit = spike != 0
+        return Window(
+            window.spiked.at[row].set(spike),
+            window.K.at[row].set(K),
+            window.K_triplet.at[row].set(K_triplet),
+            Traces(
+                jnp.where(hit, K + 1.0, window.now.K),
+                jnp.where(hit, K_triplet + 1.0, window.now.K_triplet),
+                jnp.where(hit, stamp, window.now.stamp),
+            ),
+        ), None
+
+    return lax.scan(enter, window, (jnp.arange(spikes.shape[0], dtype=jnp.int32), spikes))[0]

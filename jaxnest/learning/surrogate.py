@@ -1,0 +1,63 @@
+"""Surrogate derivatives of a spike: what stands for the derivative of the step function in a gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxnest._declare import nearest
+from jaxnest.errors import ConfigurationError
+
+Surrogate = Callable[[Any], Any]
+
+
+def fast_sigmoid(slope: float = 1.0) -> Surrogate:
+    """1 / (1 + slope |x|)^2, x in mV, slope in 1/mV. Source: Zenke & Ganguli (2018), Neural Comput 30:1514 (SuperSpike)."""
+    return lambda x: 1.0 / (1.0 + slope * jnp.abs(x)) ** 2
+
+
+def triangle(width: float = 2.0) -> Surrogate:
+    """max(0, 1 - |x| / width). Source: Bellec et al. (2018), NeurIPS 31."""
+    return lambda x: jnp.maximum(0.0, 1.0 - jnp.abs(x) / width)
+
+
+def arctan(width: float = 1.0) -> Surrogate:
+    """1 / (1 + (pi x / width)^2). Source: Fang et al. (2021), ICCV."""
+    return lambda x: 1.0 / (1.0 + (jnp.pi * x / width) ** 2)
+
+
+def gaussian(width: float = 1.0) -> Surrogate:
+    """exp(-(x / width)^2 / 2). Source: Yin, Corradi & Bohte (2021), Nat Mach Intell 3:905."""
+    return lambda x: jnp.exp(-0.5 * (x / width) ** 2)
+
+
+_BY_NAME = {"fast_sigmoid": fast_sigmoid, "triangle": triangle, "arctan": arctan, "gaussian": gaussian}
+
+
+def spike_function(surrogate: str | Surrogate) -> Callable[[Any], Any]:
+    """The function of x = V - V_th that is 1 where x >= 0, else 0, and whose derivative is `surrogate`(x).
+
+    `surrogate` is a name (with its default width) or any element-wise function.
+
+    **Raises:** `ConfigurationError` for an unknown name.
+    """
+    if isinstance(surrogate, str):
+        if surrogate not in _BY_NAME:
+            raise ConfigurationError(f"surrogate={surrogate!r} is unknown; {nearest(surrogate, list(_BY_NAME))}")
+        derivative = _BY_NAME[surrogate]()
+    else:
+        derivative = surrogate
+
+    @jax.custom_jvp
+    def fire(x: Any) -> Any:
+        return (x >= 0).astype(x.dtype)
+
+    @fire.defjvp
+    def _jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+        (x,), (d_x,) = primals, tangents
+        return fire(x), derivative(x) * d_x
+
+    return fire

@@ -1,0 +1,109 @@
+"""The base of every neuron model: what a model declares, and what its step sees."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxnest._declare import Declared, Parameter, State
+from jaxnest._values import Values
+
+__all__ = ["Declared", "Env", "Inputs", "Neuron", "Parameter", "Routing", "State", "Values", "choose", "steps_up"]
+
+
+class Routing(enum.Enum):
+    """How an arriving event finds its input channel."""
+
+    SIGN = "sign"  # by the sign of the event's weight: two channels, excitatory and inhibitory
+    SINGLE = "single"  # one channel for all
+    PORTS = "ports"  # by the connection's receptor, 1 ... n
+    COUNT = "count"  # one channel that counts events and ignores the weight (relay neurons)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What reaches a group of N neurons in one step.
+
+    `ex` and `inh` (N,) are the summed weights of the events of this step by sign (``Routing.SIGN``; `inh` is
+    not positive); `spikes` (N,) their sum (``SINGLE``) or count (``COUNT``); `ports` (n_ports, N) by receptor.
+    `current` (N,) in pA is what the current generators deliver in this step.
+    """
+
+    ex: Any = None
+    inh: Any = None
+    spikes: Any = None
+    ports: Any = None
+    current: Any = 0.0
+
+
+@dataclass(frozen=True)
+class Env:
+    """What a step may use beside its own values.
+
+    `h` (ms) is the resolution. `fire(x)` is 1 where x >= 0, else 0, with the surrogate derivative of the run.
+    `uniform(draw)` gives one random number in [0, 1) a neuron, the same for the same seed, step and neuron.
+    `solver` is ``"adaptive"`` (GSL's RKF45, as NEST) or ``"fixed"`` (`substeps` equal RKF45 steps).
+    """
+
+    h: Any
+    fire: Callable[[Any], Any]
+    uniform: Callable[[int], Any]
+    solver: str = "adaptive"
+    substeps: int = 1
+
+
+class Neuron(Declared):
+    """A neuron model: parameters, states, recordables, receptors and a step, all pure.
+
+    A model file defines one subclass. Class attributes that are `Parameter` or `State` are its parameters and
+    states; `recordables` names the states that a multimeter may read; `routing` says how events find their
+    channel. `constants` is computed once a run, inside the compiled program, so it has gradients.
+    """
+
+    recordables: tuple[str, ...] = ()
+    routing: Routing = Routing.SIGN
+    #: the dimension that numbers the receptors of a ``Routing.PORTS`` model
+    ports_dim: str = "ports"
+    accepts_current: bool = True
+    stochastic: bool = False
+
+    tau_minus = Parameter(20.0, "ms", "time constant of the postsynaptic trace of STDP", gt=0)
+    tau_minus_triplet = Parameter(110.0, "ms", "time constant of the slow postsynaptic trace (triplet rule)", gt=0)
+
+    @staticmethod
+    def constants(p: Values, h: Any) -> Values:
+        """Propagators and whatever else depends on parameters and resolution alone."""
+        return Values()
+
+    @staticmethod
+    def step(p: Values, k: Values, s: Values, x: Inputs, env: Env) -> tuple[Values, Any]:
+        """Advance the states `s` of N neurons by one step; return them and the spikes (N,), 0 or 1."""
+        raise NotImplementedError
+
+
+@jax.custom_jvp
+def choose(spike: Any, at_spike: Any, otherwise: Any) -> Any:
+    """`at_spike` where `spike` > 0, else `otherwise`: a reset that lets the surrogate derivative through.
+
+    The value is an exact selection; the derivative with respect to `spike` is ``at_spike - otherwise``.
+    """
+    return jnp.where(spike > 0, at_spike, otherwise)
+
+
+@choose.defjvp
+def _choose_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
+    spike, a, b = primals
+    d_spike, d_a, d_b = tangents
+    return choose(spike, a, b), jnp.where(spike > 0, d_a, d_b) + d_spike * (a - b)
+
+
+def steps_up(t: Any, h: Any) -> Any:
+    """The time `t` (ms) in steps of `h`, rounded up on NEST's grid of 1 µs tics (2.04 ms is 21 steps of 0.1)."""
+    tics = jnp.round(jnp.asarray(t) * 1000.0)
+    per_step = jnp.round(jnp.asarray(h) * 1000.0)
+    return jnp.ceil(tics / per_step).astype(jnp.int32)

@@ -1,0 +1,166 @@
+"""The compiled loop behind `Simulation.run`: any number of steps, recordings in buffers of fixed size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxnest.events.compact import nth, pack
+from jaxnest.events.plastic import Trail
+from jaxnest.simulation._plan import Plan, Sampling, State
+from jaxnest.simulation._step import Bound, bind, finish_slice, step
+
+_BLOCK = 128
+
+
+class SpikeBuffer(NamedTuple):
+    """Recorded spikes: step, source, multiplicity; `count` so far."""
+
+    step: Any
+    source: Any
+    multiplicity: Any
+    count: Any
+
+
+class SampleBuffer(NamedTuple):
+    """Samples of one multimeter: `step` (rows,), `values` by recordable (rows, …, n); `count` rows so far."""
+
+    step: Any
+    values: Any
+    count: Any
+
+
+class Buffers(NamedTuple):
+    """All recordings of a chunk."""
+
+    spikes: SpikeBuffer | None
+    samples: dict[str, SampleBuffer]
+    trails: dict[str, Trail]
+
+
+def make_buffers(plan: Plan, state: State, *, spike_room: int, rows: int, trail_room: Mapping[str, int]) -> Buffers:
+    """Empty buffers. `spike_room` must exceed the sources times the steps of a slice."""
+    dtype = state.ring.dtype
+    zero = jnp.zeros((), jnp.int32)
+    spikes = None
+    if plan.recordings:
+        room = spike_room + _BLOCK
+        spikes = SpikeBuffer(jnp.zeros(room, jnp.int32), jnp.zeros(room, jnp.int32), jnp.zeros(room, dtype), zero)
+    samples = {}
+    for s in plan.samplings:
+        shapes = {f: state.nodes[s.group][f].shape[:-1] for f in s.fields}
+        values = {f: jnp.zeros((rows, *shape, len(s.index)), dtype) for f, shape in shapes.items()}
+        samples[s.key] = SampleBuffer(jnp.zeros(rows, jnp.int32), values, zero)
+    trails = {
+        key: Trail(
+            jnp.zeros(room + 1, jnp.int32), jnp.zeros(room + 1, jnp.int32), jnp.zeros(room + 1, dtype), zero
+        )
+        for key, room in trail_room.items()
+    }
+    return Buffers(spikes, samples, trails)
+
+
+def advance(
+    plan: Plan,
+    fire: Callable[[Any], Any],
+    params: Mapping[str, Any],
+    connections: Mapping[str, Any],
+    state: State,
+    buffers: Buffers,
+    n_steps: Any,
+) -> tuple[State, Buffers]:
+    """Advance `state` by up to `n_steps` (traced): until done, a buffer could overflow in the next slice, or a value
+    is not finite. How far it went is in ``state.step``."""
+    bound = bind(plan, params, connections)
+    end = state.step + n_steps
+    buffers = empty(buffers)
+
+    def more(carry: tuple[State, Buffers]) -> Any:
+        state, buffers = carry
+        go = (state.step < end) & (state.fault < 0)
+        if buffers.spikes is not None:
+            room = buffers.spikes.step.shape[0] - _BLOCK
+            go &= buffers.spikes.count + plan.slice_steps * plan.n_sources <= room
+        for s in plan.samplings:
+            go &= buffers.samples[s.key].count + plan.slice_steps <= buffers.samples[s.key].step.shape[0]
+        for t in plan.tables:
+            if t.key in buffers.trails:
+                go &= buffers.trails[t.key].count + plan.slice_steps * t.n < buffers.trails[t.key].step.shape[0]
+        return go
+
+    def one_slice(carry: tuple[State, Buffers]) -> tuple[State, Buffers]:
+        state, buffers = carry
+        begin = state.step
+        stop = jnp.minimum(end, begin - begin % plan.slice_steps + plan.slice_steps)
+
+        def one_step(_: Any, carry: tuple[State, dict[str, SampleBuffer]]) -> tuple[State, dict[str, SampleBuffer]]:
+            state, samples = carry
+            state, _ = step(plan, bound, fire, state)
+            return state, {s.key: _sample(s, samples[s.key], state) for s in plan.samplings}
+
+        state, samples = lax.fori_loop(begin, stop, one_step, (state, buffers.samples))
+        spikes = buffers.spikes
+        if spikes is not None:
+            spikes = _record(plan, spikes, state, begin)
+        complete = state.step % plan.slice_steps == 0
+        state, trails = finish_slice(plan, bound, state, buffers.trails, complete)
+        return state, Buffers(spikes, samples, dict(trails))
+
+    return lax.while_loop(more, one_slice, (state, buffers))
+
+
+def empty(buffers: Buffers) -> Buffers:
+    """The same buffers with nothing in them."""
+    zero = jnp.zeros((), jnp.int32)
+    return Buffers(
+        None if buffers.spikes is None else buffers.spikes._replace(count=zero),
+        {k: b._replace(count=zero) for k, b in buffers.samples.items()},
+        {k: b._replace(count=zero) for k, b in buffers.trails.items()},
+    )
+
+
+def _sample(s: Sampling, buffer: SampleBuffer, state: State) -> SampleBuffer:
+    """Write the states after a step to the next row; keep the row if the multimeter samples here."""
+    stamp = state.step
+    keep = (stamp > s.start) & (stamp <= s.stop) & ((stamp - s.offset) % s.interval == 0) & (stamp > s.offset)
+    row = jnp.minimum(buffer.count, buffer.step.shape[0] - 1)
+    consecutive = len(s.index) > 0 and bool((np.diff(s.index) == 1).all())
+    index = slice(int(s.index[0]), int(s.index[-1]) + 1) if consecutive else s.index
+    values = {
+        f: lax.dynamic_update_index_in_dim(v, state.nodes[s.group][f][..., index].astype(v.dtype), row, 0)
+        for f, v in buffer.values.items()
+    }
+    step = lax.dynamic_update_index_in_dim(buffer.step, stamp, row, 0)
+    return SampleBuffer(step, values, buffer.count + keep)
+
+
+def _record(plan: Plan, buffer: SpikeBuffer, state: State, begin: Any) -> SpikeBuffer:
+    """Append the spikes of the steps `begin` ... ``state.step - 1``, which lie in one slice."""
+    n = plan.n_sources
+    recorded = np.zeros(n, bool)
+    for r in plan.recordings:
+        recorded[r.sources] = True
+    lags = jnp.arange(plan.slice_steps, dtype=jnp.int32)
+    slice_begin = begin - begin % plan.slice_steps
+    now = (lags + slice_begin >= begin) & (lags + slice_begin < state.step)
+    packed = pack(((state.pending != 0) & now[:, None] & jnp.asarray(recorded)).ravel())
+    flat = state.pending.ravel()
+    offsets = jnp.arange(_BLOCK, dtype=jnp.int32)
+
+    def block(carry: tuple[Any, SpikeBuffer]) -> tuple[Any, SpikeBuffer]:
+        k, b = carry
+        event = nth(packed, jnp.minimum(k + offsets, packed.total - 1))
+        at = (b.count + k,)
+        return k + _BLOCK, b._replace(
+            step=lax.dynamic_update_slice(b.step, slice_begin + event // n + 1, at),
+            source=lax.dynamic_update_slice(b.source, event % n, at),
+            multiplicity=lax.dynamic_update_slice(b.multiplicity, flat[event], at),
+        )
+
+    _, buffer = lax.while_loop(lambda c: c[0] < packed.total, block, (jnp.int32(0), buffer))
+    return buffer._replace(count=buffer.count + packed.total)

@@ -1,0 +1,159 @@
+"""The static plan of a compiled network (hashable facts only) and the state of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxnest._declare import Declared
+from jaxnest.events.deliver import Layout
+from jaxnest.neurons._base import Neuron, Routing
+from jaxnest.synapses._base import Synapse
+
+
+@dataclass(frozen=True)
+class Member:
+    """The place of a population in its group: nodes ``start : start + n``."""
+
+    population: str
+    start: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """All neurons of one model: one array a state. `source` is the index of its first neuron among all sources,
+    `column` the ring-buffer column of its first input channel, `current` that of the current channel (-1: none)."""
+
+    key: str
+    model: type[Neuron]
+    n: int
+    members: tuple[Member, ...]
+    dims: tuple[tuple[str, int], ...]
+    source: int
+    column: int
+    current: int
+    plastic: bool
+    ids: np.ndarray = field(compare=False)
+
+    @property
+    def ports(self) -> int:
+        return dict(self.dims)[self.model.ports_dim] if self.model.routing is Routing.PORTS else 1
+
+
+@dataclass(frozen=True)
+class SourceGroup:
+    """A population of devices that emit spikes like neurons."""
+
+    key: str
+    model: type[Declared]
+    n: int
+    source: int
+
+
+@dataclass(frozen=True)
+class DrivePlan:
+    """A generator population that acts on one group. With `block` its targets are consecutive and share one delay."""
+
+    key: str
+    population: str
+    model: Any
+    n_devices: int
+    n: int
+    block: bool
+    inhibitory: int
+    counts_events: bool
+    stream: int
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """An event table. `model` is None for the tables shared by all static projections."""
+
+    key: str
+    model: type[Synapse] | None
+    layout: Layout
+    post_group: str | None
+    first_column: int
+    counts_events: bool
+    recorder: str | None
+    stream: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What a multimeter reads: states of some nodes of one group; times in steps."""
+
+    key: str
+    recorder: str
+    group: str
+    fields: tuple[str, ...]
+    interval: int
+    offset: int
+    start: int
+    stop: int
+    index: np.ndarray = field(compare=False)
+    senders: np.ndarray = field(compare=False)
+
+
+@dataclass(frozen=True)
+class SpikeRecording:
+    """The sources (indices) that a spike_recorder listens to, and its window in steps."""
+
+    recorder: str
+    start: int
+    stop: int
+    sources: np.ndarray = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything static about a compiled network."""
+
+    slice_steps: int
+    slots: int
+    columns: int
+    inhibitory: int
+    n_sources: int
+    groups: tuple[Group, ...]
+    sources: tuple[SourceGroup, ...]
+    drives: tuple[DrivePlan, ...]
+    tables: tuple[TablePlan, ...]
+    samplings: tuple[Sampling, ...]
+    recordings: tuple[SpikeRecording, ...]
+    dense: bool
+    log_length: int
+    window_length: int
+    solver: str
+    substeps: int
+    source_ids: np.ndarray = field(compare=False)
+
+    def group(self, key: str) -> Group:
+        return next(g for g in self.groups if g.key == key)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class State:
+    """The state of a run: a pytree, the only thing that changes.
+
+    `step` counts the steps done; `key` the random key; `ring` (slots, columns) what is under way to each input
+    channel; `pending` (slice_steps, n_sources) the spikes of the running slice; `nodes` the states of each group and
+    device; `tables` those of plastic synapses; `history` the spikes that these may still ask for; `fault` the first
+    step with a value that is not finite (-1: none). `lag` is static: the place in the running slice.
+    """
+
+    step: Any
+    key: Any
+    ring: Any
+    pending: Any
+    nodes: Mapping[str, Any]
+    tables: Mapping[str, Any]
+    history: Mapping[str, Any]
+    fault: Any
+    lag: int = field(default=0, metadata={"static": True})

@@ -1,0 +1,383 @@
+"""The compiled network: pure functions of parameters, connections and state, and the way from names to arrays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxnest._declare import nearest
+from jaxnest._values import Values
+from jaxnest.errors import ConfigurationError
+from jaxnest.events import random
+from jaxnest.events.history import Log, Window
+from jaxnest.events.plastic import Plastic
+from jaxnest.learning.surrogate import spike_function
+from jaxnest.simulation._compile import Layouts, Segment, compile_plan, projection_orders
+from jaxnest.simulation._network import Network
+from jaxnest.simulation._plan import Group, Plan, State
+from jaxnest.simulation._step import Bound, bind, finish_slice, step
+from jaxnest._time import as_steps
+
+
+class Record(NamedTuple):
+    """What `Program.simulate` recorded.
+
+    `times` (n_steps,) ms, the right edges of the steps. `spikes`: by spike_recorder (n_steps, n_recorded), 0 or 1
+    (or a multiplicity), with surrogate derivatives. `traces`: by multimeter, a `Values` of recordables, each
+    (n_samples, n_recorded), one sample every `interval` from the first multiple of it on.
+    """
+
+    times: Any
+    spikes: dict[str, Any]
+    traces: dict[str, Values]
+
+
+class Program:
+    """A network laid out for running: see `Network.compile`.
+
+    `params` and `connections` are pytrees (parameters, weights and initial states; event tables); `init` makes a
+    state, `simulate` advances it. All are pure and may be used under `jax.jit`, `jax.grad`, `jax.vmap`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        delivery: str = "auto",
+        surrogate: str | Callable[[Any], Any] = "fast_sigmoid",
+        solver: str = "adaptive",
+        substeps: int = 1,
+    ) -> None:
+        self.h = network.h
+        self.plan: Plan
+        self._layouts: Layouts
+        self.fire = spike_function(surrogate)
+        self.plan, params, connections, self._layouts = compile_plan(
+            network, delivery=delivery, solver=solver, substeps=substeps
+        )
+        self._network = network
+        self.params = jax.tree.map(jnp.asarray, params)
+        self.connections = jax.tree.map(jnp.asarray, connections)
+        self._populations = {p.name: p for p in network.populations}
+
+    def init(self, params: Mapping[str, Any] | None = None, seed: Any = 0) -> State:
+        """The state at time 0, a pure function of the parameters (initial states and weights are among them).
+
+        `seed` is an integer, or a key (uint32[2]) from `jaxnest.events.random.key_from_seed`, so that it may be
+        traced or mapped over.
+        """
+        params = self.params if params is None else params
+        plan = self.plan
+        key = random.key_from_seed(seed) if isinstance(seed, (int, np.integer)) else jnp.asarray(seed, jnp.uint32)
+        dtype = params["h"].dtype
+        nodes: dict[str, Any] = {g.key: _initial(g, params["nodes"][g.key], dtype) for g in plan.groups}
+        for d in plan.drives:
+            n = d.n if d.model.per_target else d.n_devices
+            nodes[d.key] = _initial_states(d.model, params["nodes"][d.population], n, {}, dtype)
+        tables = {}
+        for t in plan.tables:
+            if t.model is None:
+                continue
+            synapse = _initial_states(t.model, params["tables"][t.key], t.n, {}, dtype)
+            tables[t.key] = Plastic(synapse, jnp.zeros(plan.n_sources, jnp.int32), jnp.zeros((), jnp.int32))
+        history: dict[str, Any] = {}
+        for g in plan.groups:
+            if g.plastic:
+                make, length = (Window, plan.window_length) if plan.dense else (Log, plan.log_length)
+                history[g.key] = make.zeros(length, g.n, dtype)
+        return State(
+            step=jnp.zeros((), jnp.int32),
+            key=key,
+            ring=jnp.zeros((plan.slots, plan.columns), dtype),
+            pending=jnp.zeros((plan.slice_steps, plan.n_sources), dtype),
+            nodes=nodes,
+            tables=tables,
+            history=history,
+            fault=jnp.full((), -1, jnp.int32),
+        )
+
+    def simulate(
+        self,
+        params: Mapping[str, Any],
+        connections: Mapping[str, Any],
+        state: State,
+        time: float,
+        *,
+        checkpoint: bool = False,
+    ) -> tuple[State, Record]:
+        """Advance `state` by `time` (ms, static) and record what the network's recorders ask for: differentiable.
+
+        With `checkpoint`, the backward pass keeps states at about sqrt(number of slices) places only and computes
+        the rest again.
+
+        **Raises:** `ConfigurationError` if `time` is no multiple of h, or negative.
+        """
+        n_steps = int(as_steps("time", time, self.h))
+        if n_steps < 0:
+            raise ConfigurationError(f"time={time!r} must not be negative")
+        length = self.plan.slice_steps
+        bound = bind(self.plan, params, connections)
+        first = state.step
+        head = min((length - state.lag) % length, n_steps)
+        n_full, tail = divmod(n_steps - head, length)
+        records = []
+        if head:
+            state, record = self._steps(bound, state, head)
+            records.append(record)
+        if n_full:
+            state, record = self._slices(bound, state, n_full, checkpoint)
+            records.append(record)
+        if tail:
+            state, record = self._steps(bound, state, tail)
+            records.append(record)
+        joined = jax.tree.map(lambda *x: jnp.concatenate(x), *records) if records else ({}, {})
+        times = (first + 1 + jnp.arange(n_steps)) * bound.h
+        return state, Record(times, joined[0], self._sampled(joined[1], first, n_steps))
+
+    def _steps(self, bound: Bound, state: State, n: int) -> tuple[State, Any]:
+        """`n` steps inside one slice, which is finished if they reach its end."""
+        lag = (state.lag + n) % self.plan.slice_steps
+        state, record = lax.scan(lambda s, _: self._recorded_step(bound, s), replace(state, lag=0), None, length=n)
+        if lag == 0:
+            state, _ = finish_slice(self.plan, bound, state, {})
+        return replace(state, lag=lag), record
+
+    def _slices(self, bound: Bound, state: State, n: int, checkpoint: bool) -> tuple[State, Any]:
+        def one(state: State, _: Any) -> tuple[State, Any]:
+            return self._steps(bound, state, self.plan.slice_steps)
+
+        def many(state: State, k: int) -> tuple[State, Any]:
+            state, record = lax.scan(one, state, None, length=k)
+            return state, jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), record)
+
+        if not checkpoint or n < 4:
+            return many(state, n)
+        inner = math.isqrt(n)
+        outer, rest = divmod(n, inner)
+        block = jax.checkpoint(lambda s, _: many(s, inner))
+        state, record = lax.scan(block, state, None, length=outer)
+        record = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), record)
+        if rest:
+            state, more = many(state, rest)
+            record = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), record, more)
+        return state, record
+
+    def _recorded_step(self, bound: Bound, state: State) -> tuple[State, Any]:
+        state, emitted = step(self.plan, bound, self.fire, state)
+        spikes = {r.recorder: emitted[_indices(r.sources)] for r in self.plan.recordings}
+        traces = {s.key: _sample(state, s.group, s.fields, s.index) for s in self.plan.samplings}
+        return state, (spikes, traces)
+
+    def _sampled(self, traces: Mapping[str, Any], first: Any, n_steps: int) -> dict[str, Values]:
+        """Keep every `interval`-th step, and join what one multimeter read from several groups."""
+        parts: dict[str, list[Values]] = {}
+        for s in self.plan.samplings:
+            rows = (-(first + 1) + s.offset) % s.interval + s.interval * jnp.arange(n_steps // s.interval)
+            kept = traces[s.key] if s.interval == 1 else jax.tree.map(lambda x, r=rows: x[r], traces[s.key])
+            parts.setdefault(s.recorder, []).append(kept)
+        return {
+            name: jax.tree.map(lambda *x: jnp.concatenate(x, axis=1), *several) for name, several in parts.items()
+        }
+
+    # --- from names to arrays -------------------------------------------------------------------------------------
+
+    def get(self, tree: Mapping[str, Any] | State, path: str) -> Any:
+        """The values that `path` names in the parameters (or, for weights that change, in a state).
+
+        A path is ``"population.parameter"``, ``"generator.parameter"``, or ``"projection.weight"`` or another
+        parameter of a projection. **Returns:** (n,) one value a node, or one a connection in the order of
+        `connections_of`; (n_values, n) for vector parameters.
+
+        **Raises:** `ConfigurationError` for an unknown path.
+        """
+        owner, name = self._split(path)
+        if owner in self._populations:
+            group, start, n = self._place(owner)
+            values = tree.nodes[group] if isinstance(tree, State) else tree["nodes"][group]
+            value = _lookup(values, owner, name)
+            return value[..., start : start + n] if value.shape[-1] != 1 else jnp.broadcast_to(
+                value, (*value.shape[:-1], n)
+            )
+        parts = []
+        for key, index in self._connection_parts(owner):
+            values = tree.tables[key].synapse if isinstance(tree, State) else tree["tables"][key]
+            value = _lookup(values, owner, name)
+            parts.append(jnp.broadcast_to(value, (len(index),)) if value.shape[0] == 1 else value[index])
+        return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
+
+    def set(self, tree: Any, changes: Mapping[str, Any]) -> Any:
+        """A copy of the parameters (or of a state) with the values at some paths exchanged; pure, differentiable.
+
+        A value is a number or an array as `get` returns it. Where one number has served all nodes of several
+        populations, setting one population's makes room for one a node (and compiles anew, once).
+
+        **Raises:** `ConfigurationError` for an unknown path or a wrong shape.
+        """
+        for path, value in changes.items():
+            owner, name = self._split(path)
+            if isinstance(tree, State):
+                tree = self._set_in_state(tree, owner, name, value)
+            elif owner in self._populations:
+                group, start, n = self._place(owner)
+                old = _lookup(tree["nodes"][group], owner, name)
+                new = _put(path, old, slice(start, start + n), n, self._group_size(group), value)
+                tree = {**tree, "nodes": {**tree["nodes"], group: tree["nodes"][group].replace(**{name: new})}}
+            else:
+                done = 0
+                tables = dict(tree["tables"])
+                parts = self._connection_parts(owner)
+                total = sum(len(i) for _, i in parts)
+                for key, index in parts:
+                    old = _lookup(tables[key], owner, name)
+                    size = self._table_size(key)
+                    part = _part(path, value, done, len(index), total)
+                    tables[key] = tables[key].replace(**{name: _put(path, old, index, len(index), size, part)})
+                    done += len(index)
+                tree = {**tree, "tables": tables}
+        return tree
+
+    def connections_of(self, projection: str) -> Mapping[str, np.ndarray]:
+        """`pre`, `post` (positions in the projection's selections) and `delay` (ms) of its connections, in the order
+        in which the program holds them: by source, then as they were drawn."""
+        proj = next((p for p in self._network.projections if p.name == projection), None)
+        if proj is None:
+            raise ConfigurationError(
+                f"no projection {projection!r}; {nearest(projection, [p.name for p in self._network.projections])}"
+            )
+        if projection in self._layouts.drives:
+            order = np.arange(len(proj))
+        else:
+            segments = self._layouts.segments.get(projection, [])
+            order = np.concatenate([np.empty(0, np.int64), *projection_orders(self._network, self.plan, proj, segments)])
+        delay = np.broadcast_to(proj.delay, (len(proj),))[order] * self.h
+        return {"pre": proj.sources[order], "post": proj.targets[order], "delay": delay}
+
+    def _set_in_state(self, state: State, owner: str, name: str, value: Any) -> State:
+        if owner in self._populations:
+            group, start, n = self._place(owner)
+            values = state.nodes[group]
+            new = _put(f"{owner}.{name}", _lookup(values, owner, name), slice(start, start + n), n, None, value)
+            return replace(state, nodes={**state.nodes, group: values.replace(**{name: new})})
+        tables = dict(state.tables)
+        done, parts = 0, self._connection_parts(owner)
+        total = sum(len(i) for _, i in parts)
+        for key, index in parts:
+            if key not in tables:
+                raise ConfigurationError(f"{owner}.{name} is a parameter, not a state: set it in the parameters")
+            synapse = tables[key].synapse
+            names = [n for n in (name, "w") if n in synapse] if name == "weight" else [name]
+            for each in names:
+                part = _part(f"{owner}.{name}", value, done, len(index), total)
+                old = _lookup(synapse, owner, each)
+                synapse = synapse.replace(**{each: _put(f"{owner}.{name}", old, index, len(index), None, part)})
+            tables[key] = tables[key]._replace(synapse=synapse)
+            done += len(index)
+        return replace(state, tables=tables)
+
+    def _split(self, path: str) -> tuple[str, str]:
+        owner, dot, name = path.rpartition(".")
+        known = [*self._populations, *self._layouts.segments, *self._layouts.drives]
+        if not dot or owner not in known:
+            raise ConfigurationError(f"path {path!r}: no population or projection {owner!r}; {nearest(owner, known)}")
+        return owner, name.rstrip("_")
+
+    def _place(self, population: str) -> tuple[str, int, int]:
+        for g in self.plan.groups:
+            for m in g.members:
+                if m.population == population:
+                    return g.key, m.start, m.n
+        return population, 0, self._populations[population].n
+
+    def _group_size(self, key: str) -> int:
+        return next((g.n for g in self.plan.groups if g.key == key), None) or self._populations[key].n
+
+    def _table_size(self, key: str) -> int:
+        return next(x.n for x in (*self.plan.tables, *self.plan.drives) if x.key == key)
+
+    def _connection_parts(self, projection: str) -> list[tuple[str, np.ndarray]]:
+        """For each table that holds connections of the projection: its key, and their places in it."""
+        if projection in self._layouts.drives:
+            sizes = {d.key: d.n for d in self.plan.drives}
+            return [(k, np.arange(sizes[k])) for k in self._layouts.drives[projection]]
+        return [
+            (s.table, _places(s, np.asarray(self.connections[s.table].row_ptr)))
+            for s in self._layouts.segments[projection]
+        ]
+
+
+def _places(segment: Segment, row_ptr: np.ndarray) -> np.ndarray:
+    """Where a projection's connections lie in its table."""
+    begin = row_ptr[:-1] + segment.offset
+    ends = np.cumsum(segment.counts)
+    return np.repeat(begin - (ends - segment.counts), segment.counts) + np.arange(ends[-1] if len(ends) else 0)
+
+
+def _initial(g: Group, p: Values, dtype: Any) -> Values:
+    return _initial_states(g.model, p, g.n, dict(g.dims), dtype)
+
+
+def _initial_states(model: Any, p: Values, n: int, dims: Mapping[str, int], dtype: Any) -> Values:
+    """The states of `n` nodes or synapses: as given among the parameters, else as the model declares."""
+    states: dict[str, Any] = {}
+    for name, state in model.states.items():
+        if name in p:
+            value = p[name]
+        elif isinstance(state.init, str):
+            value = p[state.init]
+        else:
+            value = state.init(p) if callable(state.init) else state.init
+        shape = (n,) if state.dim is None else (dims[state.dim], n)
+        kind = jnp.int32 if state.dtype == "int" else dtype
+        states[name] = jnp.broadcast_to(jnp.asarray(value, kind), shape)
+    return Values(states)
+
+
+def _sample(state: State, group: str, fields: tuple[str, ...], index: np.ndarray) -> Values:
+    where = _indices(index)
+    return Values({f: state.nodes[group][f][..., where] for f in fields})
+
+
+def _indices(index: np.ndarray) -> Any:
+    """A slice where the indices are consecutive, so that no gather is needed."""
+    if len(index) and (np.diff(index) == 1).all():
+        return slice(int(index[0]), int(index[-1]) + 1)
+    return index
+
+
+def _lookup(values: Values, owner: str, name: str) -> Any:
+    if name not in values:
+        raise ConfigurationError(f"{owner} has no value {name!r}; {nearest(name, list(values))}")
+    return values[name]
+
+
+def _part(path: str, value: Any, start: int, n: int, total: int) -> Any:
+    shape = jnp.shape(value)
+    if shape in ((), (1,)):
+        return value
+    if shape != (total,):
+        raise ConfigurationError(f"{path}: shape {shape} does not fit {total} connections; give a number or ({total},)")
+    return value[start : start + n]
+
+
+def _put(path: str, old: Any, where: Any, n: int, size: int | None, value: Any) -> Any:
+    """`old` with the values at `where` (n of the last axis) exchanged."""
+    value = jnp.asarray(value, old.dtype)
+    lead = old.shape[:-1]
+    if value.shape == (n, *lead) and lead:
+        value = value.T
+    if value.ndim == len(lead):
+        value = value[..., None]
+    if value.ndim != old.ndim or value.shape[:-1] != lead or value.shape[-1] not in (1, n):
+        raise ConfigurationError(f"{path}: shape {value.shape} does not fit; give a number or shape ({n},)")
+    if old.shape[-1] == 1 and (size is None or n == size) and value.shape[-1] == 1:
+        return value
+    if old.shape[-1] == 1 and size is not None:
+        old = jnp.broadcast_to(old, (*lead, size))
+    return old.at[..., where].set(value)

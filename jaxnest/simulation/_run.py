@@ -1,0 +1,321 @@
+"""`Simulation`: runs a network chunk by chunk, with progress, and collects what its recorders saw."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnest._cache import enable_compilation_cache
+from jaxnest._declare import Parameter, nearest
+from jaxnest.errors import ConfigurationError, SimulationError
+from jaxnest.neurons._base import Neuron
+from jaxnest.simulation._advance import Buffers, advance, make_buffers
+from jaxnest.simulation._network import Network, Population, Projection
+from jaxnest.simulation._plan import State
+from jaxnest.simulation._program import Program
+from jaxnest._time import as_steps
+
+_SPIKE_ROOM = 1 << 18
+_SAMPLE_BYTES = 1 << 26
+_TRAIL_ROOM = 1 << 22
+_CHUNK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Spikes:
+    """Recorded spikes in order of time: `times` (n,) ms, `senders` (n,) positions among the recorded nodes (in the
+    order in which they were connected), `ids` (n,) global identities. A multiplicity m stands m times."""
+
+    times: np.ndarray
+    senders: np.ndarray
+    ids: np.ndarray
+    n_nodes: int
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def by_sender(self) -> list[np.ndarray]:
+        """The spike times of each node."""
+        order = np.argsort(self.senders, kind="stable")
+        return np.split(self.times[order], np.cumsum(np.bincount(self.senders, minlength=self.n_nodes))[:-1])
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What a multimeter recorded: `times` (n_samples,) ms; each recordable (n_samples, n_nodes), by name or attribute."""
+
+    times: np.ndarray
+    ids: np.ndarray
+    values: Mapping[str, np.ndarray]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.values[name]
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if name.startswith("_") or name not in self.values:
+            raise AttributeError(f"no recordable {name!r}; {nearest(name, list(self.values))}")
+        return self.values[name]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a weight_recorder recorded: for each event its `times` (n,) ms, `connections` (n,) places among the
+    projection's connections (`Program.connections_of`), and `weights` (n,)."""
+
+    times: np.ndarray
+    connections: np.ndarray
+    weights: np.ndarray
+
+
+class Simulation:
+    """A network that is being simulated: a program, its parameters, and the state so far.
+
+    **Arguments:** `network`; `seed`: of all that is drawn while simulating; further options as of `Program`.
+
+    `run` may be called again and again; splitting a run never changes a result.
+    """
+
+    def __init__(self, network: Network, seed: int = 0, **options: Any) -> None:
+        enable_compilation_cache()
+        self.network = network
+        self.program = Program(network, **options)
+        self.params = self.program.params
+        self.connections = self.program.connections
+        self.state = _own(self.program.init(self.params, seed))
+        plan = self.program.plan
+        per_slice = plan.slice_steps * max(plan.n_sources, 1)
+        row = max(
+            (4 * 2 * len(s.index) * len(s.fields) for s in plan.samplings), default=1
+        )
+        rows = int(max(min(_SAMPLE_BYTES // max(row, 1), 1 << 16), plan.slice_steps))
+        trail_room = {t.key: self._trail_room(t) for t in plan.tables if t.recorder}
+        self._buffers = _own(
+            make_buffers(
+                plan, self.state, spike_room=max(_SPIKE_ROOM, 2 * per_slice), rows=rows, trail_room=trail_room
+            )
+        )
+        self._advance = jax.jit(partial(advance, plan, self.program.fire), donate_argnums=(2, 3))
+        self._spikes: list[tuple[np.ndarray, ...]] = []
+        self._samples: dict[str, list[tuple[np.ndarray, Any]]] = {s.key: [] for s in plan.samplings}
+        self._trails: dict[str, list[tuple[np.ndarray, ...]]] = {key: [] for key in trail_room}
+        self._rate = 0.0
+
+    def _trail_room(self, table: Any) -> int:
+        worst = self.program.plan.slice_steps * table.n
+        if worst > _TRAIL_ROOM:
+            raise ConfigurationError(
+                f"{table.recorder}: {table.n} recorded connections could send {worst} events a slice, more than "
+                f"{_TRAIL_ROOM}; record a projection with fewer connections"
+            )
+        return int(min(_TRAIL_ROOM, max(1 << 16, 2 * worst)))
+
+    @property
+    def time(self) -> float:
+        """The time simulated so far, ms."""
+        return round(int(self.state.step) * self.network.h, 6)
+
+    def run(self, time: float, *, progress: bool = False) -> Simulation:
+        """Simulate `time` ms more; returns itself. With `progress`, show a bar with the real-time factor.
+
+        Ctrl-C stops after the running chunk and keeps what was simulated (`KeyboardInterrupt` is raised then).
+
+        **Raises:** `ConfigurationError` if `time` is no multiple of h; `SimulationError` if a membrane potential is
+        not finite, with model, neuron and time.
+        """
+        total = int(as_steps("time", time, self.network.h))
+        if total < 0:
+            raise ConfigurationError(f"time={time!r} must not be negative")
+        done = 0
+        bar = _Bar(total, self.network.h) if progress else None
+        try:
+            while done < total:
+                n = min(total - done, self._chunk())
+                moved = self._one_chunk(n)
+                done += moved
+                if bar:
+                    bar.advance(moved)
+        finally:
+            if bar:
+                bar.close()
+        return self
+
+    def _chunk(self) -> int:
+        """A number of steps that takes about half a second, by the speed seen so far."""
+        return int(max(self._rate * _CHUNK_SECONDS, 200))
+
+    def _one_chunk(self, n: int) -> int:
+        before = int(self.state.step)
+        started = clock.perf_counter()
+        state, buffers = self._advance(self.params, self.connections, self.state, self._buffers, np.int32(n))
+        self.state, self._buffers = state, buffers
+        interrupted = None
+        try:
+            jax.block_until_ready(state.step)
+        except KeyboardInterrupt as e:  # the chunk cannot be stopped: let it end, and keep what it recorded
+            interrupted = e
+        self._drain(buffers)
+        if interrupted:
+            raise interrupted
+        fault = int(state.fault)
+        if fault >= 0:
+            self._report_fault(state, fault)
+        moved = int(state.step) - before
+        self._rate = moved / (clock.perf_counter() - started)
+        return moved
+
+    def _drain(self, buffers: Buffers) -> None:
+        if buffers.spikes is not None:
+            n = int(buffers.spikes.count)
+            if n:
+                b = buffers.spikes
+                self._spikes.append(tuple(np.array(x[:n]) for x in map(np.asarray, (b.step, b.source, b.multiplicity))))
+        for key, sample in buffers.samples.items():
+            n = int(sample.count)
+            if n:
+                values = {f: np.array(np.asarray(v)[:n]) for f, v in sample.values.items()}
+                self._samples[key].append((np.array(np.asarray(sample.step)[:n]), values))
+        for key, trail in buffers.trails.items():
+            n = int(trail.count)
+            if n:
+                self._trails[key].append(
+                    tuple(np.array(np.asarray(x)[:n]) for x in (trail.step, trail.connection, trail.weight))
+                )
+
+    def _report_fault(self, state: State, fault: int) -> None:
+        h = self.network.h
+        for g in self.program.plan.groups:
+            values = state.nodes[g.key]
+            if "V_m" not in values:
+                continue
+            bad = np.flatnonzero(~np.isfinite(np.asarray(values.V_m)))
+            if len(bad):
+                member = next(m for m in g.members if m.start <= bad[0] < m.start + m.n)
+                raise SimulationError(
+                    f"V_m of {g.model.name} {member.population}[{bad[0] - member.start}] became "
+                    f"{float(np.asarray(values.V_m)[bad[0]])} in the step that ends at {(fault + 1) * h:.3f} ms "
+                    f"({len(bad)} neurons in all); look at its input and parameters, or use a smaller h"
+                )
+        raise SimulationError(f"a membrane potential was not finite in the step that ends at {(fault + 1) * h:.3f} ms")
+
+    # --- parameters -----------------------------------------------------------------------------------------------
+
+    def set(self, owner: Population | Projection | str, **values: Any) -> None:
+        """Change parameters (or states, such as V_m or the weights of plastic synapses) between runs.
+
+        **Raises:** `ConfigurationError` for an unknown name, a wrong shape, a value out of bounds; nothing changes
+        then.
+        """
+        name = owner if isinstance(owner, str) else owner.name
+        params, state = self.params, self.state
+        model = self.network[name].model
+        for raw, value in values.items():
+            key = raw.rstrip("_")
+            parameter = model.parameters.get(key)
+            if isinstance(parameter, Parameter):
+                fault = parameter.fault(np.asarray(value, np.float64))
+                if fault:
+                    raise ConfigurationError(f"{name}.{key}={value!r} {fault}")
+            elif key in model.states and not (key == "weight" and getattr(model, "static", False)):
+                state = self.program.set(state, {f"{name}.{key}": value})
+                continue
+            params = self.program.set(params, {f"{name}.{key}": value})
+        if issubclass(model, Neuron):
+            for low, high in model.ordered:
+                if not (self.program.get(params, f"{name}.{low}") < self.program.get(params, f"{name}.{high}")).all():
+                    raise ConfigurationError(f"{name}: {low} must be less than {high}")
+        self.params, self.state = params, _own(state)
+
+    def get(self, owner: Population | Projection | str, key: str) -> np.ndarray:
+        """The present value of a parameter or a state, one a node or connection."""
+        name = owner if isinstance(owner, str) else owner.name
+        key = key.rstrip("_")
+        path = f"{name}.{key}"
+        model = self.network[name].model
+        in_state = key in model.states and not (key == "weight" and getattr(model, "static", False))
+        return np.asarray(self.program.get(self.state if in_state else self.params, path))
+
+    # --- recordings -----------------------------------------------------------------------------------------------
+
+    def spikes(self, recorder: Population) -> Spikes:
+        """What a spike_recorder recorded so far."""
+        plan = self.program.plan
+        recording = next((r for r in plan.recordings if r.recorder == recorder.name), None)
+        if recording is None:
+            raise ConfigurationError(f"{recorder!r} is no spike_recorder that is connected")
+        empty = np.empty(0, np.int32)
+        step, source, count = (
+            np.concatenate([c[i] for c in self._spikes]) if self._spikes else empty for i in range(3)
+        )
+        position = np.full(plan.n_sources, -1, np.int32)
+        position[recording.sources] = np.arange(len(recording.sources))
+        keep = (position[source] >= 0) & (step > recording.start) & (step <= recording.stop)
+        step, source, count = step[keep], source[keep], np.abs(np.round(count[keep])).astype(int)
+        if (count != 1).any():
+            step, source = np.repeat(step, count), np.repeat(source, count)
+        return Spikes(
+            np.round(step * self.network.h, 6), position[source], plan.source_ids[source], len(recording.sources)
+        )
+
+    def traces(self, recorder: Population) -> Traces:
+        """What a multimeter recorded so far."""
+        parts = [s for s in self.program.plan.samplings if s.recorder == recorder.name]
+        if not parts:
+            raise ConfigurationError(f"{recorder!r} is no multimeter that is connected and records something")
+        joined: dict[str, list[np.ndarray]] = {f: [] for f in parts[0].fields}
+        steps = np.empty(0, np.int32)
+        for s in parts:
+            chunks = self._samples[s.key]
+            steps = np.concatenate([c[0] for c in chunks]) if chunks else steps
+            for f in s.fields:
+                none = np.empty((0, len(s.index)))
+                joined[f].append(np.concatenate([c[1][f] for c in chunks]) if chunks else none)
+        values = {f: np.concatenate(v, axis=-1) for f, v in joined.items()}
+        return Traces(np.round(steps * self.network.h, 6), np.concatenate([s.senders for s in parts]), values)
+
+    def weights(self, projection: Projection) -> Weights:
+        """What the weight_recorder of a projection recorded so far."""
+        if projection.weight_recorder is None:
+            raise ConfigurationError(f"{projection!r} has no weight_recorder; give it one in connect")
+        collected, offset = [], 0
+        for key, index in self.program._connection_parts(projection.name):
+            chunks = self._trails[key]
+            columns = [np.concatenate([c[i] for c in chunks]) if chunks else np.empty(0, np.int32) for i in range(3)]
+            collected.append((columns[0] + 1, columns[1] + offset, columns[2]))
+            offset += len(index)
+        step, connection, weight = (np.concatenate([c[i] for c in collected]) for i in range(3))
+        order = np.argsort(step, kind="stable")
+        return Weights(np.round(step[order] * self.network.h, 6), connection[order], weight[order])
+
+
+def _own(tree: Any) -> Any:
+    """A copy in which no two leaves share memory, so that the compiled loop may work in place."""
+    return jax.tree.map(lambda x: jnp.array(x, copy=True), tree)
+
+
+class _Bar:
+    """A progress bar in ms of simulated time, with the real-time factor."""
+
+    def __init__(self, steps: int, h: float) -> None:
+        from tqdm.auto import tqdm
+
+        self._h, self._started, self._done = h, clock.perf_counter(), 0.0
+        self._bar = tqdm(total=round(steps * h, 3), unit="ms", bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} ms{postfix}")
+
+    def advance(self, steps: int) -> None:
+        self._done += steps * self._h
+        factor = (clock.perf_counter() - self._started) * 1000 / self._done if self._done else float("nan")
+        self._bar.set_postfix_str(f"real-time factor {factor:.2f}", refresh=False)
+        self._bar.update(round(steps * self._h, 3))
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+

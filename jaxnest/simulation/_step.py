@@ -1,0 +1,225 @@
+"""How one step and one slice of a compiled network run: pure functions of the plan and of pytrees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxnest._values import Values
+from jaxnest.devices._base import Moment
+from jaxnest.events import random
+from jaxnest.events.deliver import deliver
+from jaxnest.events.history import Log, log_spikes, watch_spikes
+from jaxnest.events.plastic import Rule, Trail, bring_up_to_date, deliver_dense, deliver_events
+from jaxnest.neurons._base import Env, Inputs, Routing
+from jaxnest.simulation._plan import DrivePlan, Group, Plan, State, TablePlan
+
+_NEURON_STREAM = 1
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a run uses in every step, computed from the parameters once: propagators, thresholds, rates."""
+
+    params: Mapping[str, Any]
+    connections: Mapping[str, Any]
+    constants: Mapping[str, Any]
+    rates: Mapping[str, Any]
+    h: Any
+
+
+def bind(plan: Plan, params: Mapping[str, Any], connections: Mapping[str, Any]) -> Bound:
+    """Compute what depends on parameters alone. The resolution `h` is itself a parameter."""
+    h = params["h"]
+    nodes = params["nodes"]
+    constants: dict[str, Any] = {g.key: g.model.constants(nodes[g.key], h) for g in plan.groups}
+    rates: dict[str, Any] = {}
+    for g in plan.groups:
+        if g.plastic:
+            rates[g.key] = (h / nodes[g.key].tau_minus, h / nodes[g.key].tau_minus_triplet)
+    for d in plan.drives:
+        p = nodes[d.population]
+        if d.model.per_target:
+            device = connections[d.key].device
+            p = jax.tree.map(lambda x, i=device: _pick(x, i), p)
+        constants[d.key] = (p, d.model.constants(p, h))
+    return Bound(params, connections, constants, rates, h)
+
+
+def step(plan: Plan, bound: Bound, fire: Callable[[Any], Any], state: State) -> tuple[State, Any]:
+    """One step of the resolution: read the inputs, advance every neuron, collect the spikes (n_sources,)."""
+    n = state.step
+    slot = n % plan.slots
+    arrived = lax.dynamic_index_in_dim(state.ring, slot, keepdims=False)
+    ring = lax.dynamic_update_index_in_dim(state.ring, jnp.zeros_like(arrived), slot, 0)
+    nodes = dict(state.nodes)
+    spikes = []
+    fault = state.fault
+    for g in plan.groups:
+        p, k = bound.params["nodes"][g.key], bound.constants[g.key]
+        uniform = partial(_neuron_uniform, state.key, n, g)
+        env = Env(bound.h, fire, uniform, plan.solver, plan.substeps)
+        nodes[g.key], spike = g.model.step(p, k, state.nodes[g.key], _inputs(plan, g, arrived), env)
+        spikes.append(jnp.broadcast_to(spike, (g.n,)).astype(ring.dtype))
+        if "V_m" in nodes[g.key]:
+            broken = ~jnp.isfinite(nodes[g.key].V_m).all()
+            fault = jnp.where((fault < 0) & broken, n, fault)
+    for s in plan.sources:
+        spikes.append(s.model.emit(bound.params["nodes"][s.key], n, s.n).astype(ring.dtype))  # type: ignore[attr-defined]
+    for d in plan.drives:
+        ring, nodes[d.key] = _drive(plan, bound, d, ring, nodes[d.key], state.key, n)
+    emitted = jnp.concatenate(spikes) if spikes else jnp.zeros(0, ring.dtype)
+    pending = lax.dynamic_update_index_in_dim(state.pending, emitted, n % plan.slice_steps, 0)
+    return replace(state, step=n + 1, ring=ring, pending=pending, nodes=nodes, fault=fault), emitted
+
+
+def finish_slice(
+    plan: Plan, bound: Bound, state: State, trails: Mapping[str, Trail], complete: Any = True
+) -> tuple[State, Mapping[str, Trail]]:
+    """Deliver the spikes of the slice that ends at ``state.step``; with `complete` false, nothing happens."""
+    first = state.step - plan.slice_steps
+    spikes = state.pending if complete is True else jnp.where(complete, state.pending, 0)
+    ring = state.ring
+    history = dict(state.history)
+    for g in plan.groups:
+        if g.plastic:
+            mine = spikes[:, g.source : g.source + g.n]
+            if plan.dense:
+                entered = watch_spikes(history[g.key], mine, first, *bound.rates[g.key])
+                history[g.key] = _if(complete, entered, history[g.key])
+            else:
+                history[g.key] = log_spikes(history[g.key], mine, first, *bound.rates[g.key])
+    tables = dict(state.tables)
+    trails = dict(trails)
+    for t in plan.tables:
+        table, p = bound.connections[t.key], bound.params["tables"][t.key]
+        if t.model is None:
+            ring = deliver(ring, spikes, p.weight, first, table, t.layout, plan.dense)
+            continue
+        rule = _rule(t, state.key)
+        log_or_window = history.get(t.post_group) if t.model.reads_post else None  # type: ignore[arg-type]
+        q = Values({name: p[name] for name in t.model.parameters})
+        if plan.dense:
+            ring, changed = deliver_dense(rule, ring, tables[t.key], spikes, q, first, table, log_or_window, bound.h)
+            tables[t.key] = _if(complete, changed, tables[t.key])
+        else:
+            rate = bound.rates.get(t.post_group, (jnp.zeros(1), jnp.zeros(1)))  # type: ignore[arg-type]
+            ring, tables[t.key], trail = deliver_events(
+                rule, ring, tables[t.key], spikes, q, first, table, log_or_window, rate, bound.h, trails.get(t.key)
+            )
+            if trail is not None:
+                trails[t.key] = trail
+    state = replace(state, ring=ring, tables=tables, history=history)
+    return (state if plan.dense else _make_room(plan, bound, state)), trails
+
+
+def _make_room(plan: Plan, bound: Bound, state: State) -> State:
+    """Where a spike log is nearly full, let all its synapses use what it holds."""
+    for g in plan.groups:
+        if not g.plastic:
+            continue
+        log: Log = state.history[g.key]
+        tables = [t for t in plan.tables if t.model is not None and t.model.reads_post and t.post_group == g.key]
+
+        def full(carry: Any) -> Any:
+            log = carry[0]
+            return jnp.max(log.count - log.consumed) > plan.log_length // 2
+
+        def update(carry: Any, tables: Any = tables, rate: Any = bound.rates[g.key]) -> Any:
+            log, synapses = carry
+            new = {}
+            for t in tables:
+                q = Values({name: bound.params["tables"][t.key][name] for name in t.model.parameters})
+                table = bound.connections[t.key]
+                new[t.key] = bring_up_to_date(
+                    _rule(t, state.key), synapses[t.key], q, state.step, table, log, rate, bound.h
+                )
+            return log._replace(consumed=log.count), new
+
+        log, synapses = lax.while_loop(full, update, (log, {t.key: state.tables[t.key] for t in tables}))
+        state = replace(state, history={**state.history, g.key: log}, tables={**state.tables, **synapses})
+    return state
+
+
+def _rule(t: TablePlan, key: Any) -> Rule:
+    assert t.model is not None
+    uniform = None
+    if t.model.stochastic:
+        uniform = partial(_table_uniform, key, t.stream)
+    return Rule(t.model, t.layout, uniform, t.first_column, t.counts_events)
+
+
+def _table_uniform(key: Any, stream: int, step: Any, connection: Any) -> Any:
+    return random.uniform(key, stream, step, connection)
+
+
+def _neuron_uniform(key: Any, n: Any, g: Group, draw: int) -> Any:
+    return random.uniform(key, _NEURON_STREAM, n, jnp.asarray(g.ids), draw)
+
+
+def _inputs(plan: Plan, g: Group, arrived: Any) -> Inputs:
+    current = arrived[g.current : g.current + g.n] if g.current >= 0 else jnp.zeros(g.n, arrived.dtype)
+    channel = arrived[g.column : g.column + g.n * g.ports]
+    if g.model.routing is Routing.SIGN:
+        low = g.column + plan.inhibitory
+        return Inputs(ex=channel, inh=arrived[low : low + g.n], current=current)
+    if g.model.routing is Routing.PORTS:
+        return Inputs(ports=channel.reshape(g.ports, g.n), current=current)
+    return Inputs(spikes=channel, current=current)
+
+
+def _drive(plan: Plan, bound: Bound, d: DrivePlan, ring: Any, s: Any, key: Any, n: Any) -> tuple[Any, Any]:
+    """Let a generator act: its output of step `n` goes to the ring buffer, `delay` steps ahead."""
+    targets = bound.connections[d.key]
+    p, k = bound.constants[d.key]
+    moment = Moment(
+        step=n,
+        h=bound.h,
+        uniform=lambda draw: random.uniform(key, d.stream, n, targets.ident, draw),
+        normal=lambda draw: random.normal(key, d.stream, n, targets.ident, draw),
+        poisson=lambda table: random.poisson(table, key, d.stream, n, targets.ident),
+    )
+    s, output = d.model.emit(p, k, s, moment)
+    if not d.model.per_target:
+        output = _pick(output, targets.device)
+    weight = bound.params["tables"][d.key].weight
+    value = jnp.broadcast_to(output * (jnp.ones_like(weight) if d.counts_events else weight), (d.n,))
+    value = value.astype(ring.dtype)
+    slot = (n + targets.delay.astype(jnp.int32)) % plan.slots
+    if not d.block:
+        column = targets.column
+        if d.inhibitory:
+            column = column + jnp.where(weight < 0, d.inhibitory, 0)
+        return ring.at[jnp.broadcast_to(slot, column.shape), column].add(value), s
+    begin = targets.column[0]
+    channels = [(begin, value)]
+    if d.inhibitory:
+        negative = weight < 0
+        channels = [
+            (begin, jnp.where(negative, 0.0, value)),
+            (begin + d.inhibitory, jnp.where(negative, value, 0.0)),
+        ]
+    for column, part in channels:
+        old = lax.dynamic_slice(ring, (slot[0], column), (1, d.n))
+        ring = lax.dynamic_update_slice(ring, old + part[None].astype(ring.dtype), (slot[0], column))
+    return ring, s
+
+
+def _pick(x: Any, index: Any) -> Any:
+    """Values of devices (last axis) for their connections; a single value serves all."""
+    return x if x.shape[-1:] in ((), (1,)) else x[..., index]
+
+
+def _if(condition: Any, new: Any, old: Any) -> Any:
+    if condition is True:
+        return new
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
+
+
+__all__ = ["Bound", "bind", "finish_slice", "step"]
