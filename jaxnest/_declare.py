@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxnest._values import Values
 from jaxnest.connectivity.distributions import Distribution, sample
 from jaxnest.errors import ConfigurationError
 
@@ -18,7 +19,8 @@ class Parameter:
     """A parameter of a model.
 
     `default` is a number or, for a parameter with a `dim`, a tuple. `dim` names a model dimension (such as
-    ``"ports"``): each neuron then has that many values. `gt`, `ge`, `lt`, `le` bound the value.
+    ``"ports"``): each neuron then has that many values; with a `pad`, neurons may have unequal numbers of them, and
+    `pad` fills up where it makes no difference. `gt`, `ge`, `lt`, `le` bound the value.
     """
 
     default: float | tuple[float, ...]
@@ -29,6 +31,7 @@ class Parameter:
     lt: float | None = None
     le: float | None = None
     dim: str | None = None
+    pad: float | None = None
 
     def fault(self, value: np.ndarray) -> str | None:
         """What is wrong with `value` (any shape), or None."""
@@ -50,7 +53,7 @@ class Parameter:
 class State:
     """A state variable: `init` is a number, the name of a parameter, or a function of the parameters.
 
-    `dim` as for `Parameter`; `dtype` is ``"float"`` or ``"int"``.
+    `dim` as for `Parameter`; `dtype` is ``"float"`` or ``"int"``. A value given by a user must be at least `ge`.
     """
 
     init: float | str | Callable[[Any], Any] = 0.0
@@ -58,6 +61,11 @@ class State:
     doc: str = ""
     dtype: str = "float"
     dim: str | None = None
+    ge: float | None = None
+
+    def fault(self, value: np.ndarray) -> str | None:
+        """What is wrong with `value` (any shape), or None."""
+        return Parameter(0.0, self.unit, ge=self.ge).fault(value)
 
 
 class Declared:
@@ -71,6 +79,11 @@ class Declared:
     name: str = ""
     #: pairs ``(low, high)`` of parameters of which the first must be less than the second
     ordered: Sequence[tuple[str, str]] = ()
+
+    @staticmethod
+    def check(p: Any) -> str | None:
+        """What is wrong with the parameters `p` (`Values` of numpy arrays) taken together, or None."""
+        return None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -133,12 +146,8 @@ def resolve(
         if isinstance(value, Distribution):
             value = sample(value, n if dim is None else n * dim, rng)
             value = value if dim is None else value.reshape(n, dim)
-        values[key] = checked(f"{owner}.{key}", parameter, value, n, dim)
-    for low, high in model.ordered:
-        if not (values[low] < values[high]).all():
-            raise ConfigurationError(
-                f"{owner}: {low}={_show(values[low])} must be less than {high}={_show(values[high])}"
-            )
+        values[key] = checked(f"{owner}.{key}", parameter, _padded(parameter, value), n, dim)
+    check_together(model, owner, values)
     for key, state in model.states.items():
         if key in given:
             value = given[key]
@@ -146,9 +155,25 @@ def resolve(
                 value = sample(value, n, rng)
             dim = None if state.dim is None else dims[state.dim]
             values[key] = as_values(f"{owner}.{key}", value, n, dim)
-            if np.isnan(values[key]).any():
-                raise ConfigurationError(f"{owner}.{key}={_show(values[key])} must not be NaN")
+            fault = state.fault(values[key])
+            if fault:
+                raise ConfigurationError(f"{owner}.{key}={_show(values[key])} {fault}")
     return values, dims
+
+
+def check_together(model: type[Declared], owner: str, values: Mapping[str, np.ndarray]) -> None:
+    """Check what parameters must satisfy with respect to one another.
+
+    **Raises:** `ConfigurationError` if `values` break it.
+    """
+    for low, high in model.ordered:
+        if not (values[low] < values[high]).all():
+            raise ConfigurationError(
+                f"{owner}: {low}={_show(values[low])} must be less than {high}={_show(values[high])}"
+            )
+    fault = model.check(Values(values))
+    if fault:
+        raise ConfigurationError(f"{owner}: {fault}")
 
 
 def checked(what: str, parameter: Parameter, value: Any, n: int, dim: int | None) -> np.ndarray:
@@ -161,29 +186,46 @@ def checked(what: str, parameter: Parameter, value: Any, n: int, dim: int | None
 
 
 def _dimensions(model: type[Declared], owner: str, n: int, given: Mapping[str, Any]) -> dict[str, int]:
+    """The size of each dimension: the length of the vectors that are given, else of the default."""
     dims: dict[str, int] = {}
+    counts: dict[str, tuple[str, np.ndarray]] = {}
     for key, parameter in model.parameters.items():
         if parameter.dim is None:
             continue
-        value = given.get(key)
-        if value is None:
-            size, explicit = len(parameter.default), False  # type: ignore[arg-type]
-        else:
-            shape = np.shape(value)
-            size, explicit = (shape[-1] if shape else 1), True
-        old = dims.get(parameter.dim)
-        if old is None or (explicit and key in given):
-            if old is not None and old != size and _given_for(model, parameter.dim, given) > 1:
-                raise ConfigurationError(
-                    f"{owner}.{key} has {size} values, but another {parameter.dim!r} parameter of "
-                    f"{model.name} has {old}; give them the same length"
-                )
-            dims[parameter.dim] = size
+        if key not in given:
+            dims.setdefault(parameter.dim, len(parameter.default))  # type: ignore[arg-type]
+            continue
+        count = _count(parameter, given[key])
+        other, there = counts.setdefault(parameter.dim, (key, count))
+        if count.shape not in ((), (n,)) or not np.all(count == there):
+            raise ConfigurationError(
+                f"{owner}.{key} has {_show(count)} values, but {other}, another {parameter.dim!r} parameter of "
+                f"{model.name}, has {_show(there)}; give them the same length"
+            )
+        dims[parameter.dim] = int(np.max(count, initial=0))
     return dims
 
 
-def _given_for(model: type[Declared], dim: str, given: Mapping[str, Any]) -> int:
-    return sum(1 for k in given if k in model.parameters and model.parameters[k].dim == dim)
+def _rows(parameter: Parameter, value: Any) -> bool:
+    """Whether `value` has one list a neuron, which may be of unequal lengths."""
+    nested = parameter.pad is not None and isinstance(value, (list, tuple)) and len(value) > 0
+    return nested and all(np.ndim(row) == 1 for row in value)
+
+
+def _count(parameter: Parameter, value: Any) -> np.ndarray:
+    """How many values `value` has: for all neurons (), or for each (n,)."""
+    if _rows(parameter, value):
+        return np.array([len(row) for row in value])
+    shape = np.shape(value)
+    return np.asarray(shape[-1] if shape else 1)
+
+
+def _padded(parameter: Parameter, value: Any) -> Any:
+    """`value` with lists of unequal lengths made equal, where the parameter allows that."""
+    if not _rows(parameter, value):
+        return value
+    size = max(len(row) for row in value)
+    return np.array([[*row, *[parameter.pad] * (size - len(row))] for row in value], dtype=np.float64)
 
 
 def _show(array: np.ndarray) -> str:

@@ -71,16 +71,15 @@ def test_nothing_overflows(x64):
     tau_syn = np.array([1e-6, 1e-4, 1e-3, 1e3, 1e6], np.float64 if x64 else np.float32)
     with jax.enable_x64(x64):
         for function in FUNCTIONS.values():
-            value, gradient = jax.vmap(jax.value_and_grad(function, argnums=2), (None, None, 0, None))(
-                1.0, 10.0, tau_syn, 250.0
-            )
+            both = jax.jit(jax.vmap(jax.value_and_grad(function, argnums=2), (None, None, 0, None)))
+            value, gradient = both(1.0, 10.0, tau_syn, 250.0)
             assert np.all(np.isfinite(value)) and np.all(np.isfinite(gradient)) and np.all(value > 0)
 
 
 def test_second_derivative_at_equality():
     with jax.enable_x64(True):
         for function in FUNCTIONS.values():
-            curvature = jax.grad(jax.grad(function, argnums=2), argnums=2)
+            curvature = jax.jit(jax.grad(jax.grad(function, argnums=2), argnums=2))
             at, beside = (float(curvature(H, TAU_M, tau, C_M)) for tau in (TAU_M, TAU_M * (1 + 1e-9)))
             assert np.isfinite(at) and np.isclose(at, beside, rtol=1e-6)
 
@@ -135,7 +134,7 @@ def test_one_psp_against_nest(tau_syn):
     for column, cell in enumerate(cells):
         mine = [
             (v + 70.0, expected[n][column])
-            for v, n, sender in zip(events["V_m"], steps, events["senders"])
+            for v, n, sender in zip(events["V_m"], steps, events["senders"], strict=True)
             if sender == cell.global_id and n >= 20
         ]
         recorded, predicted = np.array(mine).T

@@ -56,23 +56,30 @@ def test_seed_out_of_range(seed):
         random.key_from_seed(seed)
 
 
-def test_only_identity_counts():
-    """Any subset, order, shape, jit, vmap or loop gives an ident its own number."""
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda *a: random.uniform(_key(), *a),
+        lambda *a: random.normal(_key(), *a),
+        lambda *a: random.bernoulli(0.5, _key(), *a),
+        lambda *a: random.poisson(random.poisson_table(9.0), _key(), *a),
+    ],
+    ids=["uniform", "normal", "bernoulli", "poisson"],
+)
+def test_only_identity_counts(draw):
+    """Any subset, order, shape, vmap or loop gives an ident its own number."""
     ident = jnp.arange(1000)
-    table = random.poisson_table(jnp.full(1000, 9.0))
-    for draw in (
-        lambda ident, step: random.uniform(_key(), 1, step, ident),
-        lambda ident, step: random.normal(_key(), 1, step, ident),
-        lambda ident, step: random.bernoulli(0.5, _key(), 1, step, ident),
-        lambda ident, step: random.poisson(random.poisson_table(9.0), _key(), 1, step, ident),
-    ):
-        whole = np.asarray(draw(ident, 17))
-        close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)  # noqa: E731 (fused cos, log)
-        close(draw(ident[::-7], 17), whole[::-7])
-        close(jax.jit(draw)(ident.reshape(10, 100), jnp.int32(17)), whole.reshape(10, 100))
-        close(jax.vmap(lambda i: draw(i, 17))(ident), whole)
-        close(jax.lax.map(lambda step: draw(ident, step), jnp.arange(16, 18))[1], whole)
-    assert np.array_equal(random.poisson(table, _key(), 1, 17, ident), whole)
+    draw = jax.jit(draw)
+    whole = np.asarray(draw(1, 17, ident))
+    others = {
+        "subset": (draw(1, 17, ident[::-7]), whole[::-7]),
+        "shape": (draw(1, jnp.int32(17), ident.reshape(10, 100)), whole.reshape(10, 100)),
+        "vmap": (jax.vmap(draw, (None, None, 0))(1, 17, ident), whole),
+        "loop": (jax.lax.map(lambda step: draw(1, step, ident), jnp.arange(16, 18))[1], whole),
+    }
+    for name, (other, expected) in others.items():
+        # log and cos may round differently in another fusion.
+        np.testing.assert_allclose(other, expected, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 def test_uniform(dtype):
@@ -185,15 +192,16 @@ def test_words_are_balanced():
     assert len(np.unique(first)) > N - 10
 
 
-def test_poisson_derivative(dtype):
+def test_poisson_derivative():
     ident = jnp.arange(6)
 
+    @jax.jit
     def total(lam):
         return random.poisson(random.poisson_table(lam), _key(), 0, 5, ident).sum()
 
     lam = jnp.asarray([0.0, 0.1, 2.0, 4.0, 5.0, 50.0])
     assert jax.grad(total)(lam).tolist() == [1.0] * 6
-    assert float(jax.jit(jax.grad(total))(3.0)) == 6.0
+    assert float(jax.grad(total)(3.0)) == 6.0
     assert jax.vmap(jax.grad(total))(lam).tolist() == [6.0] * 6
     assert float(jax.jvp(total, (2.0,), (0.5,))[1]) == 3.0
 

@@ -23,7 +23,7 @@ def pack(flags: Any) -> Packed:
     n = flags.shape[0]
     padded = jnp.zeros(-(-n // _BITS) * _BITS, jnp.uint32).at[:n].set(flags.astype(jnp.uint32))
     shifts = jnp.arange(_BITS, dtype=jnp.uint32)
-    words = jnp.sum(padded.reshape(-1, _BITS) << shifts, axis=1, dtype=jnp.uint32)
+    words = jnp.sum(padded.reshape(-1, _BITS) << shifts[None], axis=1, dtype=jnp.uint32)
     counts = lax.population_count(words).astype(jnp.int32)
     ends = jnp.cumsum(counts)
     return Packed(words, ends - counts, ends[-1])

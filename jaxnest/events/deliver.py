@@ -108,23 +108,23 @@ def _events_jvp(layout: Layout, primals: Any, tangents: Any) -> tuple[Any, Any]:
     ring, spikes, weight, first, table = primals
     d_ring, d_spikes, d_weight, _, _ = tangents
     table = table.with_source()
-    change = d_spikes[:, table.source] * weight + spikes[:, table.source] * d_weight
-    sign = weight * jnp.where(spikes == 0, 1.0, spikes)[:, table.source]
+    change = d_spikes[:, table.source] * weight[None] + spikes[:, table.source] * d_weight[None]
+    sign = weight[None] * jnp.where(spikes == 0, 1.0, spikes)[:, table.source]
     return _events(layout, *primals), d_ring.at[_places(layout, ring, sign, first, table)].add(change)
 
 
 def _dense(layout: Layout, ring: Any, spikes: Any, weight: Any, first: Any, table: Table) -> Any:
     table = table.with_source()
-    value = spikes[:, table.source] * weight
-    sign = weight * jnp.where(spikes == 0, 1.0, spikes)[:, table.source]
+    value = spikes[:, table.source] * weight[None]
+    sign = weight[None] * jnp.where(spikes == 0, 1.0, spikes)[:, table.source]
     return ring.at[_places(layout, ring, sign, first, table)].add(value.astype(ring.dtype))
 
 
 def _places(layout: Layout, ring: Any, sign: Any, first: Any, table: Table) -> tuple[Any, Any]:
     """Slot and column (L, n) of the event of each connection and step."""
     lags = jnp.arange(sign.shape[0], dtype=jnp.int32)[:, None]
-    slot = (first + lags + table.delay.astype(jnp.int32)) % ring.shape[0]
-    column = table.target + jnp.where(sign < 0, layout.inhibitory, 0)
+    slot = (first + lags + table.delay.astype(jnp.int32)[None]) % ring.shape[0]
+    column = table.target[None] + jnp.where(sign < 0, layout.inhibitory, 0)
     return jnp.broadcast_to(slot, column.shape), column
 
 

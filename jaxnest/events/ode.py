@@ -67,8 +67,8 @@ def rkf45_adaptive(
       dt: how far to go [ms].
       eps_abs: absolute tolerance, in the units of y. This and the next three are numbers or arrays of h_step's shape.
       eps_rel: relative tolerance.
-      a_y: weight of \\|y\\| in the relative part.
-      a_dydt: weight of \\|h dy/dt\\|; a plain 0 saves one evaluation of f.
+      a_y: weight of ``|y|`` in the relative part.
+      a_dydt: weight of ``|h dy/dt|``; a plain 0 saves one evaluation of f.
       h_min: the smallest sub-step [ms]: one that has failed down to there is accepted as it is. By default, as in GSL,
         the smallest that still advances time.
       after_substep: ``(y, aux) -> (y, aux)`` after each accepted sub-step; only neurons that just accepted are changed.

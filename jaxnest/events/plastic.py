@@ -42,14 +42,19 @@ class Trail(NamedTuple):
 
 class Rule(NamedTuple):
     """What is static of a plastic table: the synapse `model`, the table's `layout`, and the random numbers
-    ``uniform(step, connection)``. `first_column` is the ring column of the postsynaptic group's first neuron;
+    ``uniform(step, connection)``. `first_column` is where the input channels of the `n_post` neurons start;
     `counts_events`: the target ignores weights (relay neurons)."""
 
     model: type[Synapse]
     layout: Layout
     uniform: Callable[[Any, Any], Any] | None
     first_column: int
+    n_post: int
     counts_events: bool = False
+
+    def post(self, column: Any) -> Any:
+        """The postsynaptic neuron that a ring column belongs to; each has one column in every channel."""
+        return (column - self.first_column) % self.n_post
 
     def amplitude(self, weight: Any) -> Any:
         """What the ring buffer receives for one event."""
@@ -97,7 +102,7 @@ def deliver_events(
         since_last = ((step + 1 - last) * h).astype(flat.dtype)
         K_minus = K_triplet = None
         if rule.model.reads_post:
-            post = column - rule.first_column
+            post = rule.post(column)
             upto = step + 1 - delay
             s, K_minus, K_triplet = _catch_up(
                 rule, s, q, log, post, jnp.maximum(last, plastic.done) - delay, upto, delay - last, inside, h, rate
@@ -157,7 +162,7 @@ def bring_up_to_date(
         old = jax.tree.map(take, synapse)
         last = plastic.last[source]
         lower = jnp.maximum(last, plastic.done) - delay
-        post = take(table.target) - rule.first_column
+        post = rule.post(take(table.target))
         q = jax.tree.map(take, p)
         new, _, _ = _catch_up(rule, old, q, log, post, lower, now - delay, delay - last, inside, h, rate)
         synapse = jax.tree.map(
@@ -186,7 +191,7 @@ def deliver_dense(
     that many times the weight."""
     table = table.with_source()
     delay = table.delay.astype(jnp.int32)
-    post = table.target - rule.first_column
+    post = rule.post(table.target)
     connection = jnp.arange(table.target.shape[0], dtype=jnp.int32)
 
     def one_step(carry: tuple[Any, Plastic], lag: Any) -> tuple[tuple[Any, Plastic], None]:

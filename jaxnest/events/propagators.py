@@ -96,9 +96,7 @@ def _phi(x):
 
 
 def _rise(x):
-    return _near_or_far(
-        x, lambda n: 1 / (math.factorial(n) * (n + 2)), lambda x: (jnp.exp(x) - jnp.expm1(x) / x) / x
-    )
+    return _near_or_far(x, lambda n: 1 / (math.factorial(n) * (n + 2)), lambda x: (jnp.exp(x) - jnp.expm1(x) / x) / x)
 
 
 def _fall(x):

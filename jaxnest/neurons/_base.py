@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
+from jax import lax
 
 from jaxnest._declare import Declared, Parameter, State
 from jaxnest._values import Values
 
-__all__ = ["Declared", "Env", "Inputs", "Neuron", "Parameter", "Routing", "State", "Values", "choose", "steps_up"]
+__all__ = [
+    "Declared",
+    "Env",
+    "Inputs",
+    "Neuron",
+    "Parameter",
+    "Routing",
+    "State",
+    "Values",
+    "choose",
+    "happens",
+    "steps_up",
+]
 
 
 class Routing(enum.Enum):
@@ -61,11 +73,13 @@ class Neuron(Declared):
     """A neuron model: parameters, states, recordables, receptors and a step, all pure.
 
     A model file defines one subclass. Class attributes that are `Parameter` or `State` are its parameters and
-    states; `recordables` names the states that a multimeter may read; `routing` says how events find their
+    states; `recordables` names the states that a multimeter may read, `numbered` those of which it may read row k (from
+    1) by a prefix and k, as in ``{"I_syn_": "I_port"}``; `routing` says how events find their
     channel. `constants` is computed once a run, inside the compiled program, so it has gradients.
     """
 
     recordables: tuple[str, ...] = ()
+    numbered: Mapping[str, str] = {}
     routing: Routing = Routing.SIGN
     #: the dimension that numbers the receptors of a ``Routing.PORTS`` model
     ports_dim: str = "ports"
@@ -74,6 +88,14 @@ class Neuron(Declared):
 
     tau_minus = Parameter(20.0, "ms", "time constant of the postsynaptic trace of STDP", gt=0)
     tau_minus_triplet = Parameter(110.0, "ms", "time constant of the slow postsynaptic trace (triplet rule)", gt=0)
+
+    @classmethod
+    def readable(cls, dims: Mapping[str, int]) -> dict[str, tuple[str, int | None]]:
+        """All that a multimeter may read: by name, the state and which row of it, of a model with these dimensions."""
+        names: dict[str, tuple[str, int | None]] = {name: (name, None) for name in cls.recordables}
+        for prefix, state in cls.numbered.items():
+            names |= {f"{prefix}{k + 1}": (state, k) for k in range(dims[cls.states[state].dim])}  # type: ignore[index]
+        return names
 
     @staticmethod
     def constants(p: Values, h: Any) -> Values:
@@ -86,20 +108,20 @@ class Neuron(Declared):
         raise NotImplementedError
 
 
-@jax.custom_jvp
 def choose(spike: Any, at_spike: Any, otherwise: Any) -> Any:
-    """`at_spike` where `spike` > 0, else `otherwise`: a reset that lets the surrogate derivative through.
+    """`at_spike` where `spike` > 0, else `otherwise`: a reset, through which the surrogate derivative does not flow.
 
-    The value is an exact selection; the derivative with respect to `spike` is ``at_spike - otherwise``.
+    The derivative of a reset of many mV with respect to the spike would make gradients explode over many steps; leaving
+    it out ("detached reset") is what works in practice. Source: Zenke & Vogels (2021), Neural Comput 33:899.
     """
     return jnp.where(spike > 0, at_spike, otherwise)
 
 
-@choose.defjvp
-def _choose_jvp(primals: Any, tangents: Any) -> tuple[Any, Any]:
-    spike, a, b = primals
-    d_spike, d_a, d_b = tangents
-    return choose(spike, a, b), jnp.where(spike > 0, d_a, d_b) + d_spike * (a - b)
+def happens(probability: Any, uniform: Any) -> Any:
+    """1 where `uniform`, a random number in [0, 1), is below `probability`, else 0; its derivative is that of
+    `probability` (the straight-through estimator: Bengio, Léonard & Courville 2013, arXiv:1308.3432)."""
+    event = (uniform < probability).astype(jnp.result_type(probability))
+    return event + (probability - lax.stop_gradient(probability))
 
 
 def steps_up(t: Any, h: Any) -> Any:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 
-from jaxnest.events.propagators import exp_propagators, current_propagator
-from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, choose, steps_up
+from jaxnest.events.propagators import current_propagator, exp_propagators
+from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, choose, happens, steps_up
 
 
 class iaf_psc_exp(Neuron):
@@ -18,6 +19,10 @@ class iaf_psc_exp(Neuron):
 
     X is ex for positive, in for negative weights. When V >= V_th the neuron spikes, V is set to V_reset and held
     for `t_ref` (rounded up to the grid). Integrated exactly on the grid.
+
+    With `delta` > 0 the threshold is soft: the neuron spikes in a step h with probability
+    h rho exp((V - V_th) / delta), also while it is refractory (which then starts anew). NEST's second current input
+    (receptor 1, filtered with tau_syn_ex) is not available.
 
     Source: Rotter & Diesmann (1999), Biol Cybern 81:381; Tsodyks, Uziel & Markram (2000), J Neurosci 20:RC50.
     """
@@ -31,6 +36,8 @@ class iaf_psc_exp(Neuron):
     V_th = Parameter(-55.0, "mV", "spike threshold")
     V_reset = Parameter(-70.0, "mV", "reset potential")
     I_e = Parameter(0.0, "pA", "constant external current")
+    rho = Parameter(0.01, "1/s", "firing intensity at a soft threshold", ge=0)
+    delta = Parameter(0.0, "mV", "width of a soft threshold; 0: a hard one", ge=0)
 
     V_m = State("E_L", "mV", "membrane potential")
     I_syn_ex = State(0.0, "pA", "excitatory synaptic current")
@@ -40,6 +47,7 @@ class iaf_psc_exp(Neuron):
 
     recordables = ("V_m", "I_syn_ex", "I_syn_in")
     ordered = (("V_reset", "V_th"),)
+    stochastic = True
 
     @staticmethod
     def constants(p: Values, h: Any) -> Values:
@@ -51,6 +59,7 @@ class iaf_psc_exp(Neuron):
             P21in=exp_propagators(h, p.tau_m, p.tau_syn_in, p.C_m),
             P20=current_propagator(h, p.tau_m, p.C_m),
             t_ref=steps_up(p.t_ref, h),
+            any_soft=jnp.any(p.delta > 1e-10),
         )
 
     @staticmethod
@@ -63,7 +72,15 @@ class iaf_psc_exp(Neuron):
             + (p.I_e + s.I_stim) * k.P20
         )
         V = jnp.where(free, p.E_L + U, s.V_m)
-        spike = jnp.where(free, env.fire(V - p.V_th), 0.0)
+        hard = jnp.where(free, env.fire(V - p.V_th), 0.0)
+
+        def some_soft() -> Any:
+            soft = p.delta > 1e-10
+            exponent = (V - p.V_th) / jnp.where(soft, p.delta, 1.0)
+            probability = 1e-3 * env.h * p.rho * jnp.exp(jnp.minimum(exponent, 60.0))
+            return jnp.where(soft, happens(jnp.minimum(probability, 1.0), env.uniform(0)), hard)
+
+        spike = lax.cond(k.any_soft, some_soft, lambda: hard)  # random numbers are drawn where they are needed only
         new = s.replace(
             V_m=choose(spike, p.V_reset, V),
             I_syn_ex=s.I_syn_ex * k.P11ex + x.ex,

@@ -53,7 +53,8 @@ def make_buffers(plan: Plan, state: State, *, spike_room: int, rows: int, trail_
         spikes = SpikeBuffer(jnp.zeros(room, jnp.int32), jnp.zeros(room, jnp.int32), jnp.zeros(room, dtype), zero)
     samples = {}
     for s in plan.samplings:
-        shapes = {f: state.nodes[s.group][f].shape[:-1] for f in s.fields}
+        group = plan.group(s.group)
+        shapes = {f: group.read(state.nodes[s.group], f).shape[:-1] for f in s.fields}
         values = {f: jnp.zeros((rows, *shape, len(s.index)), dtype) for f, shape in shapes.items()}
         samples[s.key] = SampleBuffer(jnp.zeros(rows, jnp.int32), values, zero)
     trails = {
@@ -101,7 +102,7 @@ def advance(
         def one_step(_: Any, carry: tuple[State, dict[str, SampleBuffer]]) -> tuple[State, dict[str, SampleBuffer]]:
             state, samples = carry
             state, _ = step(plan, bound, fire, state)
-            return state, {s.key: _sample(s, samples[s.key], state) for s in plan.samplings}
+            return state, {s.key: _sample(plan, s, samples[s.key], state) for s in plan.samplings}
 
         state, samples = lax.fori_loop(begin, stop, one_step, (state, buffers.samples))
         spikes = buffers.spikes
@@ -124,15 +125,16 @@ def empty(buffers: Buffers) -> Buffers:
     )
 
 
-def _sample(s: Sampling, buffer: SampleBuffer, state: State) -> SampleBuffer:
+def _sample(plan: Plan, s: Sampling, buffer: SampleBuffer, state: State) -> SampleBuffer:
     """Write the states after a step to the next row; keep the row if the multimeter samples here."""
     stamp = state.step
     keep = (stamp > s.start) & (stamp <= s.stop) & ((stamp - s.offset) % s.interval == 0) & (stamp > s.offset)
     row = jnp.minimum(buffer.count, buffer.step.shape[0] - 1)
     consecutive = len(s.index) > 0 and bool((np.diff(s.index) == 1).all())
     index = slice(int(s.index[0]), int(s.index[-1]) + 1) if consecutive else s.index
+    group, states = plan.group(s.group), state.nodes[s.group]
     values = {
-        f: lax.dynamic_update_index_in_dim(v, state.nodes[s.group][f][..., index].astype(v.dtype), row, 0)
+        f: lax.dynamic_update_index_in_dim(v, group.read(states, f)[..., index].astype(v.dtype), row, 0)
         for f, v in buffer.values.items()
     }
     step = lax.dynamic_update_index_in_dim(buffer.step, stamp, row, 0)
@@ -148,7 +150,7 @@ def _record(plan: Plan, buffer: SpikeBuffer, state: State, begin: Any) -> SpikeB
     lags = jnp.arange(plan.slice_steps, dtype=jnp.int32)
     slice_begin = begin - begin % plan.slice_steps
     now = (lags + slice_begin >= begin) & (lags + slice_begin < state.step)
-    packed = pack(((state.pending != 0) & now[:, None] & jnp.asarray(recorded)).ravel())
+    packed = pack(((state.pending != 0) & now[:, None] & jnp.asarray(recorded)[None]).ravel())
     flat = state.pending.ravel()
     offsets = jnp.arange(_BLOCK, dtype=jnp.int32)
 

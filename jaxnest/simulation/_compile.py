@@ -154,8 +154,7 @@ def _groups(net: Network, current: set[str], plastic: set[str]) -> tuple[list[_p
         if model.routing is Routing.SIGN:
             column, next_signed = next_signed, next_signed + n
         else:
-            ports = dict(dims)[model.ports_dim] if model.routing is Routing.PORTS else 1
-            column, next_fixed = next_fixed, next_fixed + n * ports
+            column, next_fixed = next_fixed, next_fixed + n * _plan.channels(model, dict(dims))
         channel = -1
         if any(p.name in current for p in pops):
             channel, next_fixed = next_fixed, next_fixed + n
@@ -322,6 +321,8 @@ def _columns(group: _plan.Group, kind: str | None, place: np.ndarray, receptor: 
         return (group.current + place).astype(np.int32)
     if group.model.routing is Routing.PORTS:
         return (group.column + (receptor - 1) * group.n + place).astype(np.int32)
+    if group.model.routing is Routing.COUNT:
+        return (group.column + receptor * group.n + place).astype(np.int32)
     return (group.column + place).astype(np.int32)
 
 
@@ -335,8 +336,8 @@ def _tables(
     layouts: Layouts,
     dtype: Any,
 ) -> list[_plan.TablePlan]:
-    """Static projections share two tables (routed by sign, or not); every other projection has its own, one for
-    each group that it reaches."""
+    """Static projections share three tables (routed by sign; not; to relays); every other projection has its own, one
+    for each group that it reaches."""
     shared: dict[str, list[tuple[Projection, str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]] = {}
     plans: list[_plan.TablePlan] = []
     for proj in net.projections:
@@ -353,8 +354,8 @@ def _tables(
             counts = group.model.routing is Routing.COUNT
             signed = group.model.routing is Routing.SIGN
             if proj.model.static and proj.weight_recorder is None:
-                part = (proj, group.key, source[rows], column, np.ones(()) if counts else weight, delay)
-                shared.setdefault("signed" if signed else "fixed", []).append(part)
+                part = (proj, group.key, source[rows], column, weight, delay)
+                shared.setdefault("signed" if signed else "counted" if counts else "fixed", []).append(part)
                 continue
             key = proj.name if every else f"{proj.name}[{group.key}]"
             row_ptr, order = rows_by_source(source[rows], n_sources)
@@ -370,6 +371,7 @@ def _tables(
                     layout=_layout(row_ptr, inhibitory if signed else 0),
                     post_group=group.key,
                     first_column=group.column,
+                    n_post=group.n,
                     counts_events=counts,
                     recorder=None if proj.weight_recorder is None else proj.weight_recorder.name,
                     stream=_STREAM_TABLES + proj.number * 64 + j,
@@ -405,7 +407,7 @@ def _shared_table(
         layouts.segments[proj.name].append(Segment(name, group, counts, offset.copy()))
         offset += counts
     layout = _layout(row_ptr, inhibitory if key == "signed" else 0)
-    return _plan.TablePlan(name, None, layout, None, 0, False, None, 0, len(order))
+    return _plan.TablePlan(name, None, layout, None, 0, 0, key == "counted", None, 0, len(order))
 
 
 def _layout(row_ptr: np.ndarray, inhibitory: int) -> Layout:
@@ -416,7 +418,11 @@ def _table(
     row_ptr: np.ndarray, order: np.ndarray, column: np.ndarray, weight: np.ndarray, delay: np.ndarray, dtype: Any
 ) -> tuple[Table, np.ndarray]:
     (column,) = permute(order, column)
-    return Table(row_ptr, column, _unsigned(_sorted(delay, order))), _sorted(weight, order).astype(dtype)
+    with np.errstate(over="ignore"):
+        weight = _sorted(weight, order).astype(dtype)
+    if not np.isfinite(weight).all():
+        raise ConfigurationError(f"a weight is beyond the range of {dtype}; give smaller weights, or use float64")
+    return Table(row_ptr, column, _unsigned(_sorted(delay, order))), weight
 
 
 def _synapse_params(

@@ -47,6 +47,9 @@ class Population:
     def __add__(self, other: Population | Nodes) -> Nodes:
         return Nodes.of(self) + other
 
+    def __radd__(self, other: Any) -> Nodes:
+        return Nodes.of(self) if other == 0 else NotImplemented  # so that sum(populations) works
+
     def __repr__(self) -> str:
         return f"<{self.name}: {self.n} {self.model.name}>"
 
@@ -337,6 +340,9 @@ def _check_receptor(name: str, post: Nodes, receptor: Any, drives: list[Populati
     if not np.issubdtype(value.dtype, np.integer) or value.shape not in ((), (n,)):
         raise ConfigurationError(f"{name}.receptor={receptor!r} must be an integer, or {n} of them, one a connection")
     if current:
+        deaf = [pop for pop, _ in post if not pop.model.accepts_current]  # type: ignore[attr-defined]
+        if deaf:
+            raise ConfigurationError(f"{name}: {deaf[0]!r} takes no current; connect the generator to other neurons")
         if value.any():
             raise ConfigurationError(f"{name}.receptor={receptor!r}: a current has no receptor; leave it out")
     elif ports:
@@ -345,6 +351,9 @@ def _check_receptor(name: str, post: Nodes, receptor: Any, drives: list[Populati
             raise ConfigurationError(f"{name}: connect populations with and without receptor ports separately")
         if (value < 1).any() or (value > highest).any():
             raise ConfigurationError(f"{name}.receptor={receptor!r} must be in 1 ... {highest}: the model has ports")
+    elif all(_routing(pop) is Routing.COUNT for pop, _ in post):
+        if ((value != 0) & (value != 1)).any():
+            raise ConfigurationError(f"{name}.receptor={receptor!r} must be 0, or 1 for spikes that are not repeated")
     elif value.any():
         raise ConfigurationError(f"{name}.receptor={receptor!r}: the target has no ports; leave it out")
     return value.astype(np.int32)
@@ -391,10 +400,10 @@ def _recording(pre: Nodes, post: Nodes, rule: Any) -> Recording:
         if not fine or (_role(pop) == "drive" and pop.model.kind != "spikes"):  # type: ignore[attr-defined]
             raise ConfigurationError(f"{recorder.name} ({recorder.model.name}) cannot record {pop!r}")
         if observing:
+            known = list(pop.model.readable(pop.dims))  # type: ignore[attr-defined]
             for field_ in recorder.options["record_from"]:
-                if field_ not in pop.model.recordables:  # type: ignore[attr-defined]
+                if field_ not in known:
                     raise ConfigurationError(
-                        f"{recorder.name}: {pop.model.name} has no recordable {field_!r}; "
-                        f"{nearest(field_, pop.model.recordables)}"  # type: ignore[attr-defined]
+                        f"{recorder.name}: {pop.model.name} has no recordable {field_!r}; {nearest(field_, known)}"
                     )
     return Recording(recorder, asked)

@@ -42,7 +42,19 @@ class Group:
 
     @property
     def ports(self) -> int:
-        return dict(self.dims)[self.model.ports_dim] if self.model.routing is Routing.PORTS else 1
+        return channels(self.model, dict(self.dims))
+
+    def read(self, states: Mapping[str, Any], name: str) -> Any:
+        """The recordable `name` (…, n) among the states of the group."""
+        state, row = self.model.readable(dict(self.dims))[name]
+        return states[state] if row is None else states[state][row]
+
+
+def channels(model: type[Neuron], dims: Mapping[str, int]) -> int:
+    """How many input channels a neuron has that are not routed by sign (a relay: for what counts, and what does not)."""
+    if model.routing is Routing.PORTS:
+        return dims[model.ports_dim]
+    return 2 if model.routing is Routing.COUNT else 1
 
 
 @dataclass(frozen=True)
@@ -72,13 +84,15 @@ class DrivePlan:
 
 @dataclass(frozen=True)
 class TablePlan:
-    """An event table. `model` is None for the tables shared by all static projections."""
+    """An event table. `model` is None for the tables shared by all static projections. `post_group` has `n_post`
+    neurons; the columns of their input channels start at `first_column`. With `counts_events` weights do not matter."""
 
     key: str
     model: type[Synapse] | None
     layout: Layout
     post_group: str | None
     first_column: int
+    n_post: int
     counts_events: bool
     recorder: str | None
     stream: int

@@ -172,7 +172,7 @@ class Program:
     def _recorded_step(self, bound: Bound, state: State) -> tuple[State, Any]:
         state, emitted = step(self.plan, bound, self.fire, state)
         spikes = {r.recorder: emitted[_indices(r.sources)] for r in self.plan.recordings}
-        traces = {s.key: _sample(state, s.group, s.fields, s.index) for s in self.plan.samplings}
+        traces = {s.key: _sample(state, self.plan.group(s.group), s.fields, s.index) for s in self.plan.samplings}
         return state, (spikes, traces)
 
     def _sampled(self, traces: Mapping[str, Any], first: Any, n_steps: int) -> dict[str, Values]:
@@ -339,9 +339,9 @@ def _initial_states(model: Any, p: Values, n: int, dims: Mapping[str, int], dtyp
     return Values(states)
 
 
-def _sample(state: State, group: str, fields: tuple[str, ...], index: np.ndarray) -> Values:
+def _sample(state: State, group: Group, fields: tuple[str, ...], index: np.ndarray) -> Values:
     where = _indices(index)
-    return Values({f: state.nodes[group][f][..., where] for f in fields})
+    return Values({f: group.read(state.nodes[group.key], f)[..., where] for f in fields})
 
 
 def _indices(index: np.ndarray) -> Any:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnest._cache import enable_compilation_cache
-from jaxnest._declare import Parameter, nearest
+from jaxnest._declare import check_together, nearest
 from jaxnest.errors import ConfigurationError, SimulationError
 from jaxnest.neurons._base import Neuron
 from jaxnest.simulation._advance import Buffers, advance, make_buffers
@@ -190,19 +190,19 @@ class Simulation:
 
     def _report_fault(self, state: State, fault: int) -> None:
         h = self.network.h
+        when = f"in the step that ends at {(fault + 1) * h:.3f} ms"
         for g in self.program.plan.groups:
-            values = state.nodes[g.key]
-            if "V_m" not in values:
-                continue
-            bad = np.flatnonzero(~np.isfinite(np.asarray(values.V_m)))
-            if len(bad):
-                member = next(m for m in g.members if m.start <= bad[0] < m.start + m.n)
-                raise SimulationError(
-                    f"V_m of {g.model.name} {member.population}[{bad[0] - member.start}] became "
-                    f"{float(np.asarray(values.V_m)[bad[0]])} in the step that ends at {(fault + 1) * h:.3f} ms "
-                    f"({len(bad)} neurons in all); look at its input and parameters, or use a smaller h"
-                )
-        raise SimulationError(f"a membrane potential was not finite in the step that ends at {(fault + 1) * h:.3f} ms")
+            for name, values in state.nodes[g.key].items():
+                array = np.asarray(values)
+                bad = np.flatnonzero(~np.isfinite(array.reshape(-1, g.n)).all(axis=0))
+                if len(bad):
+                    member = next(m for m in g.members if m.start <= bad[0] < m.start + m.n)
+                    raise SimulationError(
+                        f"{name} of {g.model.name} {member.population}[{bad[0] - member.start}] became "
+                        f"{array[..., bad[0]]} {when} ({len(bad)} neurons in all); look at its input and parameters, "
+                        "or use a smaller h"
+                    )
+        raise SimulationError(f"the sum of the states of a neuron overflowed {when}; use float64, or look at its input")
 
     # --- parameters -----------------------------------------------------------------------------------------------
 
@@ -217,19 +217,18 @@ class Simulation:
         model = self.network[name].model
         for raw, value in values.items():
             key = raw.rstrip("_")
-            parameter = model.parameters.get(key)
-            if isinstance(parameter, Parameter):
-                fault = parameter.fault(np.asarray(value, np.float64))
+            declared = model.parameters.get(key, model.states.get(key))
+            if declared is not None:
+                fault = declared.fault(np.asarray(value, np.float64))
                 if fault:
                     raise ConfigurationError(f"{name}.{key}={value!r} {fault}")
-            elif key in model.states and not (key == "weight" and getattr(model, "static", False)):
+            if key in model.states and not (key == "weight" and getattr(model, "static", False)):
                 state = self.program.set(state, {f"{name}.{key}": value})
                 continue
             params = self.program.set(params, {f"{name}.{key}": value})
         if issubclass(model, Neuron):
-            for low, high in model.ordered:
-                if not (self.program.get(params, f"{name}.{low}") < self.program.get(params, f"{name}.{high}")).all():
-                    raise ConfigurationError(f"{name}: {low} must be less than {high}")
+            new = {key: np.asarray(self.program.get(params, f"{name}.{key}")) for key in model.parameters}
+            check_together(model, name, new)
         self.params, self.state = params, _own(state)
 
     def get(self, owner: Population | Projection | str, key: str) -> np.ndarray:

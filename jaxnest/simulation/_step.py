@@ -67,9 +67,7 @@ def step(plan: Plan, bound: Bound, fire: Callable[[Any], Any], state: State) -> 
         env = Env(bound.h, fire, uniform, plan.solver, plan.substeps)
         nodes[g.key], spike = g.model.step(p, k, state.nodes[g.key], _inputs(plan, g, arrived), env)
         spikes.append(jnp.broadcast_to(spike, (g.n,)).astype(ring.dtype))
-        if "V_m" in nodes[g.key]:
-            broken = ~jnp.isfinite(nodes[g.key].V_m).all()
-            fault = jnp.where((fault < 0) & broken, n, fault)
+        fault = jnp.where((fault < 0) & ~_finite(nodes[g.key]), n, fault)
     for s in plan.sources:
         spikes.append(s.model.emit(bound.params["nodes"][s.key], n, s.n).astype(ring.dtype))  # type: ignore[attr-defined]
     for d in plan.drives:
@@ -100,7 +98,8 @@ def finish_slice(
     for t in plan.tables:
         table, p = bound.connections[t.key], bound.params["tables"][t.key]
         if t.model is None:
-            ring = deliver(ring, spikes, p.weight, first, table, t.layout, plan.dense)
+            weight = jnp.ones(1, ring.dtype) if t.counts_events else p.weight
+            ring = deliver(ring, spikes, weight, first, table, t.layout, plan.dense)
             continue
         rule = _rule(t, state.key)
         log_or_window = history.get(t.post_group) if t.model.reads_post else None  # type: ignore[arg-type]
@@ -147,12 +146,18 @@ def _make_room(plan: Plan, bound: Bound, state: State) -> State:
     return state
 
 
+def _finite(states: Values) -> Any:
+    """Whether every value is finite: one pass, since a sum with a value that is not finite is not finite."""
+    floats = [s.sum(0) if s.ndim > 1 else s for s in states.values() if jnp.issubdtype(s.dtype, jnp.floating)]
+    return jnp.isfinite(sum(floats, jnp.zeros(()))).all()
+
+
 def _rule(t: TablePlan, key: Any) -> Rule:
     assert t.model is not None
     uniform = None
     if t.model.stochastic:
         uniform = partial(_table_uniform, key, t.stream)
-    return Rule(t.model, t.layout, uniform, t.first_column, t.counts_events)
+    return Rule(t.model, t.layout, uniform, t.first_column, t.n_post, t.counts_events)
 
 
 def _table_uniform(key: Any, stream: int, step: Any, connection: Any) -> Any:
@@ -171,7 +176,7 @@ def _inputs(plan: Plan, g: Group, arrived: Any) -> Inputs:
         return Inputs(ex=channel, inh=arrived[low : low + g.n], current=current)
     if g.model.routing is Routing.PORTS:
         return Inputs(ports=channel.reshape(g.ports, g.n), current=current)
-    return Inputs(spikes=channel, current=current)
+    return Inputs(spikes=channel[: g.n], current=current)
 
 
 def _drive(plan: Plan, bound: Bound, d: DrivePlan, ring: Any, s: Any, key: Any, n: Any) -> tuple[Any, Any]:

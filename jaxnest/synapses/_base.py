@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import jax.numpy as jnp
+
 from jaxnest._declare import Declared, Parameter, State
 from jaxnest._values import Values
 
-__all__ = ["Declared", "Parameter", "Post", "Pre", "State", "Synapse", "Values"]
+__all__ = ["Declared", "Parameter", "Post", "Pre", "State", "Synapse", "Values", "power"]
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,18 @@ class Synapse(Declared):
     `on_pre` is called when a presynaptic spike is delivered; it returns the new states and the weight that the
     event carries. Models with `reads_post` also have `on_post`, called, in order of time and before `on_pre`, for
     each postsynaptic spike that reached the synapse since the previous presynaptic one: weights change only when a
-    presynaptic spike is delivered, as in NEST.
-    Every model has a state `weight`: the weight that the last event carried (before the first: the initial one).
+    presynaptic spike is delivered, as in NEST. A spike of multiplicity m, on either side, is m spikes at one time.
+
+    A model whose weight changes declares a state `weight`: the weight of the last event (before the first: the
+    initial one). The weight of every other model is a parameter, ``p.weight``, even where events carry a part of it.
+    States are numbers of type float.
     """
 
-    #: whether `weight` never changes and needs no state: such projections share one table
+    #: whether events carry the parameter `weight` and nothing else happens: such projections share one table
     static: bool = False
     reads_post: bool = False
     stochastic: bool = False
-    #: parameters that NEST keeps once for all synapses of the model: they must be numbers
+    #: what NEST keeps once for all synapses of the model: these must be numbers
     common: tuple[str, ...] = ()
 
     @staticmethod
@@ -67,3 +72,15 @@ class Synapse(Declared):
     def on_post(p: Values, s: Values, post: Post) -> Values:
         """A postsynaptic spike has reached the synapse: the new states."""
         raise NotImplementedError
+
+    @staticmethod
+    def transmits(p: Values, pre: Pre) -> Any:
+        """1 where the spike is passed on and 0 where it is lost (and not recorded); None: none is lost."""
+        return None
+
+
+def power(x: Any, mu: Any) -> Any:
+    """x**mu with finite derivatives at x = 0 (where 0**0 is 1, as in C); for x < 0 that of mu = 0 or 1, else 0."""
+    positive = x > 0
+    rest = jnp.where(mu == 0, 1.0, jnp.where(mu == 1, x, 0.0))
+    return jnp.where(positive, jnp.where(positive, x, 1.0) ** mu, rest)

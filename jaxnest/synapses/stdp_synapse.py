@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxnest.synapses._base import Parameter, Post, Pre, State, Synapse, Values
+from jaxnest.synapses._base import Parameter, Post, Pre, State, Synapse, Values, power
 
 
 class stdp_synapse(Synapse):
@@ -30,26 +30,26 @@ class stdp_synapse(Synapse):
 
     weight = State(1.0, "", "weight of the last event")
     w = State("weight", "", "weight, including postsynaptic spikes since the last event")
-    Kplus = State(0.0, "", "presynaptic trace after the last presynaptic spike")
+    Kplus = State(0.0, "", "presynaptic trace after the last presynaptic spike", ge=0)
 
     reads_post = True
 
     @staticmethod
+    def check(p: Values) -> str | None:
+        if ((p.weight >= 0) != (p.Wmax >= 0)).any():
+            return "weight and Wmax must have the same sign"
+        return None
+
+    @staticmethod
     def on_post(p: Values, s: Values, post: Post) -> Values:
         x = s.w / p.Wmax
-        x = x + p.lambda_ * _power(1.0 - x, p.mu_plus) * s.Kplus * jnp.exp(-post.since_last / p.tau_plus)
+        x = x + p.lambda_ * power(1.0 - x, p.mu_plus) * s.Kplus * jnp.exp(-post.since_last / p.tau_plus)
         return s.replace(w=jnp.where(x < 1.0, x * p.Wmax, p.Wmax))
 
     @staticmethod
     def on_pre(p: Values, s: Values, pre: Pre) -> tuple[Values, Any]:
         x = s.w / p.Wmax
-        x = x - p.alpha * p.lambda_ * _power(x, p.mu_minus) * pre.K_minus
+        x = x - p.alpha * p.lambda_ * power(x, p.mu_minus) * pre.K_minus
         w = jnp.where(x > 0.0, x * p.Wmax, 0.0)
         Kplus = s.Kplus * jnp.exp(-pre.since_last / p.tau_plus) + 1.0
         return s.replace(weight=w, w=w, Kplus=Kplus), w
-
-
-def _power(x: Any, mu: Any) -> Any:
-    """x**mu for x >= 0 with finite derivatives at x = 0 (where 0**0 is 1, as in C)."""
-    positive = x > 0
-    return jnp.where(positive, jnp.where(positive, x, 1.0) ** mu, jnp.where(mu == 0, 1.0, 0.0))

@@ -1,0 +1,114 @@
+"""What the models share whose equations NEST hands to a numerical solver.
+
+Such a model writes down `rates`, a function from its states to the time derivatives of some of them, and gives it to
+`integrate`. Whatever else happens to the neuron, before or after, stands in its own step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from jaxnest._declare import State
+from jaxnest._values import Values
+from jaxnest.errors import ConfigurationError
+from jaxnest.events.ode import rkf45_adaptive, rkf45_fixed
+from jaxnest.neurons._base import Env
+
+#: the state that every model of this kind needs: infinite at first, which makes the first sub-step a whole step
+STEP_SIZE = State(jnp.inf, "ms", "sub-step with which the adaptive solver begins the next step")
+
+
+def integrate(
+    rates: Callable[[Values], Values],
+    s: Values,
+    env: Env,
+    *,
+    eps_abs: Any = 1e-3,
+    eps_rel: Any = 0.0,
+    a_y: Any = 1.0,
+    a_dydt: Any = 0.0,
+    event: Callable[[Values], tuple[Values, Any]] | None = None,
+) -> tuple[Values, Any]:
+    """Advance the states `s` by one step of the resolution; return them and the sum of the spikes of `event`.
+
+    ``rates(s)`` returns the time derivatives (1/ms) of some states, by name; the others stay. ``event(s)`` returns
+    the states after whatever happens at the end of a sub-step, and the spikes (N,). It is for models in which NEST
+    tests the threshold inside its integration loop.
+
+    The tolerances are those of `rkf45_adaptive`; the defaults are what most of NEST's models use. The adaptive solver
+    cannot be differentiated backwards, and says so.
+    """
+    moving = tuple(jax.eval_shape(rates, s))
+    y = Values({name: s[name] for name in moving})
+    rest = Values({name: s[name] for name in s if name not in moving and name != "step_size"})
+    spikes = jnp.zeros_like(s[moving[0]])
+
+    def slopes(y: Values, aux: Any) -> Values:
+        r = rates(s.replace(**y, **(rest if aux is None else aux[0])))
+        return Values({name: jnp.broadcast_to(r[name], y[name].shape) for name in moving})
+
+    def after(y: Values, aux: Any) -> tuple[Values, Any]:
+        assert event is not None
+        rest, spikes = aux
+        new, spike = event(s.replace(**y, **rest))
+        return Values({n: new[n] for n in y}), (Values({n: new[n] for n in rest}), spikes + spike)
+
+    aux, after_substep = (None, None) if event is None else ((rest, spikes), after)
+    if env.solver == "fixed":
+        y, aux = rkf45_fixed(slopes, y, env.h, env.substeps, after_substep, aux)
+        step_size = s.step_size
+    else:
+        # No arithmetic can meet a tolerance far below its rounding; in float64 no value in use comes near to that.
+        least = 4 * jnp.finfo(spikes.dtype).eps
+        y, step_size, aux = rkf45_adaptive(
+            slopes,
+            y,
+            s.step_size,
+            env.h,
+            eps_abs=jnp.maximum(eps_abs, least),
+            eps_rel=eps_rel,
+            a_y=a_y,
+            a_dydt=a_dydt,
+            after_substep=after_substep,
+            aux=aux,
+        )
+        y, spikes = jax.tree.map(_no_reverse, (y, spikes if aux is None else aux[1]))
+        aux = None if aux is None else (aux[0], spikes)
+    rest, spikes = (rest, spikes) if aux is None else aux
+    return s.replace(**y, **rest, step_size=step_size), spikes
+
+
+def count_down(refractory: Any, spike: Any, t_ref: Any) -> Any:
+    """The refractory counter after a step: `t_ref` steps after a spike, else one less than it was."""
+    return jnp.where(spike > 0, t_ref, jnp.maximum(refractory - 1, 0))
+
+
+def linoid(x: Any) -> Any:
+    """x / (1 - exp(-x)), the voltage dependence of many ion channels; smooth at x = 0, where it is 1."""
+    near = jnp.abs(x) < 1e-2
+    far = jnp.where(near, 1.0, x)
+    return jnp.where(near, 1 + x / 2 + x**2 / 12 - x**4 / 720, far / -jnp.expm1(-far))
+
+
+def _refuse(cotangent: Any, x: Any) -> Any:
+    raise ConfigurationError(
+        'solver="adaptive" has no reverse-mode gradient: its number of sub-steps depends on the data. '
+        'Compile with solver="fixed" (and substeps=... for more accuracy) to use jax.grad'
+    )
+
+
+# The identity: differentiable forwards; a gradient that would pass backwards through it, so through the adaptive
+# solver, is refused with a message of our own instead of JAX's about while_loop.
+_no_reverse_p = Primitive("jaxnest_no_reverse")
+_no_reverse_p.def_impl(lambda x: x)
+_no_reverse_p.def_abstract_eval(lambda x: x)
+mlir.register_lowering(_no_reverse_p, lambda ctx, x: [x])
+ad.deflinear2(_no_reverse_p, _refuse)
+batching.defvectorized(_no_reverse_p)
+_no_reverse = _no_reverse_p.bind

@@ -1,0 +1,68 @@
+"""Leaky integrate-and-fire neuron with delta-shaped synaptic currents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxnest.events.propagators import current_propagator
+from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, Routing, State, Values, choose, steps_up
+
+
+class iaf_psc_delta(Neuron):
+    r"""Leaky integrate-and-fire neuron with delta-shaped post-synaptic currents.
+
+        dV/dt = -(V - E_L) / tau_m + (I_e + I_stim) / C_m;  an arriving event of weight w (mV) adds w to V
+
+    When V >= V_th the neuron spikes, V is set to V_reset and held for `t_ref` (rounded up to the grid). V is kept from
+    falling below V_min. Events that arrive while the neuron is refractory are lost; with `refractory_input` they
+    wait, decaying with tau_m, and are added in the first step after the refractory period. Integrated exactly on the
+    grid.
+
+    Source: Rotter & Diesmann (1999), Biol Cybern 81:381; Diesmann, Gewaltig, Rotter & Aertsen (2001), Neurocomputing
+    38-40:565.
+    """
+
+    E_L = Parameter(-70.0, "mV", "resting potential")
+    C_m = Parameter(250.0, "pF", "membrane capacitance", gt=0)
+    tau_m = Parameter(10.0, "ms", "membrane time constant", gt=0)
+    t_ref = Parameter(2.0, "ms", "refractory period", ge=0)
+    V_th = Parameter(-55.0, "mV", "spike threshold")
+    V_reset = Parameter(-70.0, "mV", "reset potential")
+    V_min = Parameter(-float("inf"), "mV", "lowest value of V_m")
+    I_e = Parameter(0.0, "pA", "constant external current")
+    refractory_input = Parameter(False, "", "whether events wait for the end of the refractory period", ge=0, le=1)
+
+    V_m = State("E_L", "mV", "membrane potential")
+    waiting = State(0.0, "mV", "input of the refractory period, as far as it will be left at its end")
+    I_stim = State(0.0, "pA", "current of generators, acting in the next step")
+    refractory = State(0, "steps", "steps of refractoriness left", dtype="int")
+
+    recordables = ("V_m",)
+    routing = Routing.SINGLE
+    ordered = (("V_reset", "V_th"),)
+
+    @staticmethod
+    def constants(p: Values, h: Any) -> Values:
+        return Values(
+            P33=jnp.exp(-h / p.tau_m),
+            P30=current_propagator(h, p.tau_m, p.C_m),
+            t_ref=steps_up(p.t_ref, h),
+        )
+
+    @staticmethod
+    def step(p: Values, k: Values, s: Values, x: Inputs, env: Env) -> tuple[Values, Any]:
+        free = s.refractory == 0
+        waits = p.refractory_input > 0.5
+        U = (p.I_e + s.I_stim) * k.P30 + (s.V_m - p.E_L) * k.P33 + x.spikes + jnp.where(waits, s.waiting, 0.0)
+        V = jnp.where(free, jnp.maximum(p.E_L + U, p.V_min), s.V_m)
+        spike = jnp.where(free, env.fire(V - p.V_th), 0.0)
+        decayed = x.spikes * jnp.exp(-s.refractory * env.h / p.tau_m)
+        new = s.replace(
+            V_m=choose(spike, p.V_reset, V),
+            waiting=jnp.where(waits, jnp.where(free, 0.0, s.waiting + decayed), s.waiting),
+            I_stim=x.current,
+            refractory=jnp.where(spike > 0, k.t_ref, jnp.where(free, 0, s.refractory - 1)),
+        )
+        return new, spike
