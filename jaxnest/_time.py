@@ -28,3 +28,16 @@ def as_steps(what: str, t: Any, h: float) -> np.ndarray:
             f"{what}={bad!r} ms is no multiple of the resolution h={h:g} ms; use {round(bad / h) * h:g} ms"
         )
     return steps
+
+
+def steps_up(what: str, t: Any, h: float) -> np.ndarray:
+    """Times `t` (ms) in steps of `h`, as int64, rounded up to the end of the step in which they lie.
+
+    **Raises:** `ConfigurationError` for a time that is not finite.
+    """
+    t = np.asarray(t, dtype=np.float64)
+    if not np.isfinite(t).all():
+        raise ConfigurationError(f"{what}={t} must be finite")
+    steps = t * TICS_PER_MS / round(h * TICS_PER_MS)
+    near = np.round(steps)
+    return np.where(np.abs(steps - near) <= 1e-9 * np.maximum(1.0, np.abs(steps)), near, np.ceil(steps)).astype(np.int64)

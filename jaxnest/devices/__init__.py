@@ -1,15 +1,25 @@
 """Devices: generators and recorders."""
 
+from jaxnest.devices.ac_generator import ac_generator
+from jaxnest.devices.dc_generator import dc_generator
+from jaxnest.devices.inhomogeneous_poisson_generator import inhomogeneous_poisson_generator
+from jaxnest.devices.noise_generator import noise_generator
 from jaxnest.devices.poisson_generator import poisson_generator
 from jaxnest.devices.recorders import multimeter, spike_recorder, voltmeter, weight_recorder
 from jaxnest.devices.spike_generator import spike_generator
+from jaxnest.devices.step_current_generator import step_current_generator
 
 #: every device model by NEST's name
 devices = {
     model.name: model
     for model in (
+        ac_generator,
+        dc_generator,
+        inhomogeneous_poisson_generator,
+        noise_generator,
         poisson_generator,
         spike_generator,
+        step_current_generator,
         spike_recorder,
         multimeter,
         voltmeter,

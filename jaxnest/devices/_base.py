@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxnest._declare import Declared, Parameter, State
 from jaxnest._values import Values
 
-__all__ = ["Declared", "Drive", "Moment", "Parameter", "Recorder", "Source", "State", "Values", "active"]
+__all__ = [
+    "Declared",
+    "Drive",
+    "Moment",
+    "Parameter",
+    "Recorder",
+    "Source",
+    "State",
+    "Values",
+    "active",
+    "fault_in_times",
+    "steps_of",
+    "take_at",
+]
 
 
 @dataclass(frozen=True)
@@ -37,18 +51,30 @@ class Device(Declared):
     stop = Parameter(float("inf"), "ms", "activity ends, relative to origin")
     origin = Parameter(0.0, "ms", "reference time of start and stop")
 
-    ordered = ()
+    #: what the device reads by itself (`read_options`), beside its parameters
+    options: tuple[str, ...] = ()
+
+    @staticmethod
+    def check(p: Values) -> str | None:
+        return "stop must not lie before start" if (p.stop < p.start).any() else None
+
+    @classmethod
+    def read_options(cls, owner: str, n: int, given: Mapping[str, Any], h: float) -> dict[str, Any]:
+        """What the options given for `n` devices say. **Raises:** `ConfigurationError` for what makes no sense."""
+        return dict(given)
 
 
 class Drive(Device):
     """A generator that acts on each of its targets: by spikes (`kind` "spikes") or by a current ("current").
 
     `emit` gives, for each element, the number of spikes of the step or the current in pA. An element is a connection
-    when the model is `per_target` (random generators: every target gets its own draws), else a device.
+    when the model is `per_target` (random generators: every target gets its own draws), else a device. States are
+    one for each element, or without `own_state` as the parameters are: a single device has one for all its targets.
     """
 
     kind: str = "spikes"
     per_target: bool = True
+    own_state: bool = True
 
     @staticmethod
     def constants(p: Values, h: Any) -> Values:
@@ -79,8 +105,54 @@ def active(p: Values, h: Any, after: int = 0) -> Window:
     return Window(*edge)
 
 
+def steps_of(t: Any, h: Any) -> Any:
+    """Times `t` (ms, on the grid; inf: never) in steps."""
+    return jnp.clip(jnp.round(t / h), -(2.0**30), 2.0**30).astype(jnp.int32)
+
+
+def take_at(steps: Any, stamp: Any, values: Any, otherwise: Any) -> Any:
+    """`values[j]` where `stamp` is one of the increasing `steps[j]` (k, 1) or (k, n), `otherwise` (n,) elsewhere."""
+    size = steps.shape[0]
+    if size == 0:
+        return otherwise
+    if steps.shape[1] == 1:
+        steps, found = steps[:, 0], jnp.searchsorted(steps[:, 0], stamp)[None]
+        hit = steps[jnp.minimum(found, size - 1)] == stamp
+    else:
+        found = jax.vmap(jnp.searchsorted, (1, None))(steps, stamp)
+        hit = jnp.take_along_axis(steps, jnp.minimum(found, size - 1)[None], 0)[0] == stamp
+    place = jnp.minimum(found, size - 1)
+    if values.shape[1] == 1:
+        value = values[place, 0]
+    elif place.shape[0] == 1:
+        value = values[place[0]]
+    else:
+        value = jnp.take_along_axis(values, place[None], 0)[0]
+    return jnp.where(hit, value, otherwise)
+
+
+def fault_in_times(name: str, times: Any) -> str | None:
+    """What is wrong with lists of `times` (k, n), or None."""
+    with np.errstate(invalid="ignore"):
+        rising = np.diff(times, axis=0) > 0
+    if (times <= 0).any() or not (rising | np.isposinf(times[1:])).all():
+        return f"{name}={np.array2string(times.T, threshold=8)} must be > 0 and increase"
+    return None
+
+
 class Source(Device):
     """A device that is the origin of spikes like a neuron: its connections may be of any synapse model."""
+
+    @staticmethod
+    def leaves(options: Mapping[str, Any], p: Mapping[str, Any], h: float, dtype: Any) -> dict[str, Any]:
+        """The arrays that `emit` reads, from the options and the parameters."""
+        raise NotImplementedError
+
+    @staticmethod
+    def emit(p: Values, n: Any, count: int) -> tuple[Any, Any]:
+        """How many spikes each of `count` devices emits in step `n`, and the sums of their positive and negative weights
+        (2 count,), or None where all weights are 1."""
+        raise NotImplementedError
 
 
 class Recorder(Device):

@@ -21,8 +21,8 @@ class multimeter(Recorder):
 
     options: tuple[str, ...] = ("record_from",)
 
-    @staticmethod
-    def read_options(owner: str, n: int, given: Mapping[str, Any], h: float) -> dict[str, Any]:
+    @classmethod
+    def read_options(cls, owner: str, n: int, given: Mapping[str, Any], h: float) -> dict[str, Any]:
         names = given.get("record_from", ())
         names = (names,) if isinstance(names, str) else tuple(names)
         if not all(isinstance(name, str) for name in names):
@@ -35,9 +35,9 @@ class voltmeter(multimeter):
 
     options: tuple[str, ...] = ("record_from",)
 
-    @staticmethod
-    def read_options(owner: str, n: int, given: Mapping[str, Any], h: float) -> dict[str, Any]:
-        return multimeter.read_options(owner, n, {"record_from": ("V_m",), **given}, h)
+    @classmethod
+    def read_options(cls, owner: str, n: int, given: Mapping[str, Any], h: float) -> dict[str, Any]:
+        return super().read_options(owner, n, {"record_from": ("V_m",), **given}, h)
 
 
 class weight_recorder(Recorder):

@@ -7,76 +7,94 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
+from jaxnest._time import as_steps, steps_up
 from jaxnest.devices._base import Source, Values
 from jaxnest.errors import ConfigurationError
-from jaxnest._time import as_steps
 
 
 class spike_generator(Source):
-    """Emits spikes at `spike_times` (ms, on the grid, > 0, non-decreasing).
+    """Emits spikes at origin + `spike_times` (ms, on the grid, > 0, non-decreasing), in (start, stop].
 
-    `spike_weights` multiply the weights of the connections; `spike_multiplicities` are numbers of coincident spikes.
-    With n > 1 generators give one list for all, or a list of n lists. Active in (start, stop].
+    `spike_weights` multiply the weights of the connections, which then must be static; `spike_multiplicities` are
+    numbers of coincident spikes. With `allow_offgrid_times`, times are rounded up to the grid. With n > 1 generators
+    give one list for all, or a list of n lists.
     """
 
-    options = ("spike_times", "spike_weights", "spike_multiplicities")
+    options = ("spike_times", "spike_weights", "spike_multiplicities", "allow_offgrid_times")
 
-    @staticmethod
-    def read_options(owner: str, n: int, given: Mapping[str, Any], h: float) -> dict[str, Any]:
+    @classmethod
+    def read_options(cls, owner: str, n: int, given: Mapping[str, Any], h: float) -> dict[str, Any]:
         times = _per_generator(owner, "spike_times", given.get("spike_times", []), n)
         weights = _per_generator(owner, "spike_weights", given.get("spike_weights"), n)
         counts = _per_generator(owner, "spike_multiplicities", given.get("spike_multiplicities"), n)
-        steps, index, amplitude = [], [], []
+        steps, index = [], []
+        columns: dict[str, list[np.ndarray]] = {"spike_weights": [], "spike_multiplicities": []}
         for i, t in enumerate(times):
-            at = as_steps(f"{owner}.spike_times", t, h)
+            to_steps = steps_up if given.get("allow_offgrid_times") else as_steps
+            at = to_steps(f"{owner}.spike_times", t, h)
             if (at < 1).any() or (np.diff(at) < 0).any():
                 raise ConfigurationError(f"{owner}.spike_times={t} must be > 0 and in order of time")
-            amp = np.ones(len(at))
             for key, factors in (("spike_weights", weights), ("spike_multiplicities", counts)):
-                if factors is None or len(factors[i]) == 0:
-                    continue
-                if len(factors[i]) != len(at):
+                factor = np.ones(len(at)) if factors is None or len(factors[i]) == 0 else factors[i]
+                if len(factor) != len(at):
                     raise ConfigurationError(
-                        f"{owner}.{key} has {len(factors[i])} values for {len(at)} spike_times; give as many"
+                        f"{owner}.{key} has {len(factor)} values for {len(at)} spike_times; give as many"
                     )
-                if key == "spike_multiplicities" and ((factors[i] < 0) | (factors[i] % 1 != 0)).any():
-                    raise ConfigurationError(f"{owner}.{key}={factors[i]} must be integers >= 0")
-                amp = amp * factors[i]
+                if key == "spike_multiplicities" and ((factor < 0) | (factor % 1 != 0)).any():
+                    raise ConfigurationError(f"{owner}.{key}={factor} must be integers >= 0")
+                columns[key].append(factor)
             steps.append(at)
             index.append(np.full(len(at), i))
-            amplitude.append(amp)
-        step = np.concatenate(steps)
-        order = np.argsort(step, kind="stable")
         return {
-            "step": step[order].astype(np.int32),
-            "index": np.concatenate(index)[order].astype(np.int32),
-            "amplitude": np.concatenate(amplitude)[order],
+            "step": np.concatenate(steps).astype(np.int64),
+            "index": np.concatenate(index).astype(np.int32),
+            "spike_weights": np.concatenate(columns["spike_weights"]),
+            "count": np.concatenate(columns["spike_multiplicities"]),
             "weighted": weights is not None and any(len(w) for w in weights),
+            "given": dict(given),
         }
 
     @staticmethod
-    def emit(p: Values, n: Any, count: int) -> Any:
-        """Amplitudes (count,) of the spikes of step `n`; spikes at t are emitted in the step that ends at t."""
-        amplitude = lax.stop_gradient(p.amplitude)
-        size = p.step.shape[0]
-        out = jnp.zeros(count, amplitude.dtype)
+    def leaves(options: Mapping[str, Any], p: Mapping[str, Any], h: float, dtype: Any) -> dict[str, Any]:
+        origin, start, stop = (np.atleast_1d(p[name]) for name in ("origin", "start", "stop"))
+
+        def per_spike(t: np.ndarray) -> np.ndarray:
+            steps = np.clip(np.round(t / h), -(2.0**30), 2.0**30).astype(np.int64)
+            return steps[options["index"] % len(steps)]
+
+        stamp = options["step"] + per_spike(origin)
+        live = (stamp > per_spike(origin + start)) & (stamp <= per_spike(origin + stop)) & (stamp < 2**30)
+        order = np.flatnonzero(live)[np.argsort(stamp[live], kind="stable")]
+        _, together = np.unique(stamp[order], return_counts=True)
+        leaves = {
+            "step": stamp[order].astype(np.int32),
+            "index": options["index"][order],
+            "count": options["count"][order].astype(dtype),
+            "lane": np.arange(together.max(initial=0), dtype=np.int32),  # its length: most spikes in one step
+        }
+        if options["weighted"]:
+            leaves["spike_weights"] = options["spike_weights"][order].astype(dtype)
+        return leaves
+
+    @staticmethod
+    def emit(p: Values, n: Any, count: int) -> tuple[Any, Any]:
+        """Spikes at t are emitted in the step that ends at t."""
+        size, stamp = p.step.shape[0], n + 1
+        weighted = "spike_weights" in p
+        spikes = jnp.zeros(count, p.count.dtype)
+        sums = jnp.zeros(2 * count, p.count.dtype) if weighted else None
         if size == 0:
-            return out
-        stamp = n + 1
-        live = (stamp > p.start_step) & (stamp <= p.stop_step)
-
-        def add(carry: Any) -> Any:
-            j, out = carry
-            return j + 1, out.at[p.index[j]].add(jnp.where(live[p.index[j] % live.shape[0]], amplitude[j], 0.0))
-
-        def more(carry: Any) -> Any:
-            j = carry[0]
-            return (j < size) & (p.step[jnp.minimum(j, size - 1)] == stamp)
-
-        begin = jnp.searchsorted(p.step, stamp, method="scan_unrolled").astype(jnp.int32)
-        return lax.while_loop(more, add, (begin, out))[1]
+            return spikes, sums
+        place = jnp.searchsorted(p.step, stamp, method="scan_unrolled").astype(jnp.int32) + p.lane
+        there = place < size
+        place = jnp.minimum(place, size - 1)
+        now = jnp.where(there & (p.step[place] == stamp), p.count[place], 0.0)
+        index = p.index[place]
+        if weighted:
+            value = now * p.spike_weights[place]
+            sums = sums.at[index + jnp.where(value < 0, count, 0)].add(value)
+        return spikes.at[index].add(now), sums
 
 
 def _per_generator(owner: str, key: str, value: Any, n: int) -> Any:

@@ -36,23 +36,26 @@ class Traces(NamedTuple):
 
 class Log(NamedTuple):
     """The last H spikes of N neurons, spike j in row j % H: stamps and traces just after; `count` (N,) spikes so far,
-    `consumed` (N,) of which every synapse has used."""
+    `consumed` (N,) of which every synapse has used. `times` (H, N): their multiplicities, None where all are 1."""
 
     stamp: Any
     K: Any
     K_triplet: Any
     count: Any
     consumed: Any
+    times: Any
 
     @staticmethod
-    def zeros(length: int, n: int, dtype: Any) -> Log:
+    def zeros(length: int, n: int, dtype: Any, multiple: bool) -> Log:
         shape = (length, n)
         none = jnp.zeros(n, jnp.int32)
-        return Log(jnp.full(shape, -1, jnp.int32), jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), none, none)
+        times = jnp.zeros(shape, jnp.int32) if multiple else None
+        return Log(jnp.full(shape, -1, jnp.int32), jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), none, none, times)
 
 
 class Window(NamedTuple):
-    """Of each stamp T, in row T % H: `spiked` (H, N), and the traces of the spikes before T; `now` the running ones."""
+    """Of each stamp T, in row T % H: `spiked` (H, N), the number of spikes, and the traces of the spikes before T; `now`
+    the running ones."""
 
     spiked: Any
     K: Any
@@ -66,35 +69,34 @@ class Window(NamedTuple):
 
 
 def log_spikes(log: Log, spikes: Any, first: Any, rate: Any, rate_triplet: Any) -> Log:
-    """Append the spikes (L, N) of the steps `first` ...; `rate` = h / tau_minus, (N,) or (1,).
-
-    A spike of multiplicity m makes m entries.
-    """
+    """Append the spikes (L, N) of the steps `first` ...; `rate` = h / tau_minus, (N,) or (1,)."""
     n = spikes.shape[1]
     packed = pack((spikes != 0).ravel())
-    repeats = jnp.round(jnp.abs(spikes)).astype(jnp.int32).ravel()
+    amplitude = spikes.ravel()
     rates = jnp.broadcast_to(rate, (n,)), jnp.broadcast_to(rate_triplet, (n,))
     length = log.stamp.shape[0]
 
-    def append(carry: tuple[Any, Any, Log]) -> tuple[Any, Any, Log]:
-        k, repeat, log = carry
+    def append(carry: tuple[Any, Log]) -> tuple[Any, Log]:
+        k, log = carry
         event = nth(packed, k)
         lag, i = event // n, event % n
         stamp = first + lag + 1
         row, last = log.count[i] % length, (log.count[i] - 1) % length
         seen = log.count[i] > 0
         steps = (stamp - log.stamp[last, i]).astype(log.K.dtype)
-        K = jnp.where(seen, log.K[last, i] * jnp.exp(-steps * rates[0][i]), 0.0) + 1.0
-        K_triplet = jnp.where(seen, log.K_triplet[last, i] * jnp.exp(-steps * rates[1][i]), 0.0) + 1.0
-        again = repeat + 1 < repeats[event]
-        return jnp.where(again, k, k + 1), jnp.where(again, repeat + 1, 0), log._replace(
+        m = amplitude[event] if log.times is not None else 1.0
+        K = jnp.where(seen, log.K[last, i] * jnp.exp(-steps * rates[0][i]), 0.0) + m
+        K_triplet = jnp.where(seen, log.K_triplet[last, i] * jnp.exp(-steps * rates[1][i]), 0.0) + m
+        if log.times is not None:
+            log = log._replace(times=log.times.at[row, i].set(jnp.round(m).astype(jnp.int32)))
+        return k + 1, log._replace(
             stamp=log.stamp.at[row, i].set(stamp),
             K=log.K.at[row, i].set(K),
             K_triplet=log.K_triplet.at[row, i].set(K_triplet),
             count=log.count.at[i].add(1),
         )
 
-    return lax.while_loop(lambda c: c[0] < packed.total, append, (jnp.int32(0), jnp.int32(0), log))[2]
+    return lax.while_loop(lambda c: c[0] < packed.total, append, (jnp.int32(0), log))[1]
 
 
 def watch_spikes(window: Window, spikes: Any, first: Any, rate: Any, rate_triplet: Any) -> Window:
@@ -112,8 +114,8 @@ def watch_spikes(window: Window, spikes: Any, first: Any, rate: Any, rate_triple
             window.K.at[row].set(K),
             window.K_triplet.at[row].set(K_triplet),
             Traces(
-                jnp.where(hit, K + 1.0, window.now.K),
-                jnp.where(hit, K_triplet + 1.0, window.now.K_triplet),
+                jnp.where(hit, K + spike, window.now.K),
+                jnp.where(hit, K_triplet + spike, window.now.K_triplet),
                 jnp.where(hit, stamp, window.now.stamp),
             ),
         ), None

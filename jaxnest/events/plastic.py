@@ -3,12 +3,14 @@
 Both lowerings call the same element-wise rules (`jaxnest.synapses`). The event lowering visits the rows of sources that
 spiked; before a synapse sees a presynaptic spike, it is brought up to date with the postsynaptic spikes that have
 reached it, read from the `Log`. When a log is nearly full, all synapses are brought up to date, so no spike is lost.
-The dense lowering visits every synapse in every step; it is differentiable in both modes.
+The dense lowering visits every synapse in every step; it is differentiable in reverse mode.
+In both, a spike of multiplicity m is m spikes at one time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxnest._values import Values
+from jaxnest.events import random
 from jaxnest.events.compact import nth, pack
 from jaxnest.events.deliver import Layout, Table
 from jaxnest.events.history import Log, Window
@@ -41,24 +44,37 @@ class Trail(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """What is static of a plastic table: the synapse `model`, the table's `layout`, and the random numbers
-    ``uniform(step, connection)``. `first_column` is where the input channels of the `n_post` neurons start;
-    `counts_events`: the target ignores weights (relay neurons)."""
+    """What is static of a plastic table: the synapse `model`, the table's `layout`, and the `stream` of its random
+    numbers. `first_column` is where the input channels of the `n_post` neurons start;
+    `counts_events`: the target ignores weights (relay neurons). `pre_repeats`, `post_repeats`: whether the spikes of
+    sources and of targets may have multiplicities."""
 
     model: type[Synapse]
     layout: Layout
-    uniform: Callable[[Any, Any], Any] | None
+    stream: int
     first_column: int
     n_post: int
-    counts_events: bool = False
+    counts_events: bool
+    pre_repeats: bool
+    post_repeats: bool
 
     def post(self, column: Any) -> Any:
         """The postsynaptic neuron that a ring column belongs to; each has one column in every channel."""
         return (column - self.first_column) % self.n_post
 
-    def amplitude(self, weight: Any) -> Any:
-        """What the ring buffer receives for one event."""
-        return jnp.ones_like(weight) if self.counts_events else weight
+    def send(self, p: Values, s: Values, pre: Pre) -> tuple[Values, Any, Any, Any]:
+        """A presynaptic spike at each synapse: the new states, the weight that the event carries, what the ring buffer
+        receives, and whether the spike is passed on."""
+        new, weight = self.model.on_pre(p, s, pre)
+        passed = self.model.transmits(p, pre)
+        amplitude = jnp.ones_like(weight) if self.counts_events else weight
+        if passed is None:
+            return new, weight, amplitude, True
+        return new, weight, amplitude * passed, passed != 0
+
+    def uniform(self, key: Any, step: Any, connection: Any, repeat: Any) -> Any:
+        """The random numbers of the `repeat`-th spike of a step, None for a model without."""
+        return random.uniform(key, self.stream, step, connection, repeat) if self.model.stochastic else None
 
 
 def deliver_events(
@@ -72,12 +88,13 @@ def deliver_events(
     log: Log | None,
     rate: Any,
     h: Any,
+    key: Any,
     trail: Trail | None,
 ) -> tuple[Any, Plastic, Trail | None]:
     """Deliver `spikes` (L, n_sources) of the steps `first` ... along the rows of the sources that spiked.
 
-    `p`: parameters of the synapses, each (n,) or (1,); `rate` = h / tau_minus of the postsynaptic neurons. A spike of
-    multiplicity m is delivered m times.
+    `p`: parameters of the synapses, each (n,) or (1,); `rate` = h / tau_minus of the postsynaptic neurons; `key` of the
+    random numbers.
     """
     slots, columns = ring.shape
     n_sources = spikes.shape[1]
@@ -97,32 +114,40 @@ def deliver_events(
         inside = (start + lanes >= begin) & (start + lanes < end)
         take = _taker(start, width)
         column, delay = take(table.target), take(table.delay).astype(jnp.int32)
-        s, q = jax.tree.map(take, plastic.synapse), jax.tree.map(take, p)
-        last = plastic.last[source]
+        old, q = jax.tree.map(take, plastic.synapse), jax.tree.map(take, p)
+        s, last = old, plastic.last[source]
         since_last = ((step + 1 - last) * h).astype(flat.dtype)
         K_minus = K_triplet = None
         if rule.model.reads_post:
-            post = rule.post(column)
             upto = step + 1 - delay
             s, K_minus, K_triplet = _catch_up(
-                rule, s, q, log, post, jnp.maximum(last, plastic.done) - delay, upto, delay - last, inside, h, rate
+                rule,
+                s,
+                q,
+                log,
+                rule.post(column),
+                jnp.maximum(last, plastic.done) - delay,
+                upto,
+                delay - last,
+                inside,
+                h,
+                rate,
             )
-        uniform = rule.uniform(step, start + lanes) if rule.uniform else None
-        new, weight = rule.model.on_pre(q, s, Pre(since_last, last == 0, K_minus, K_triplet, uniform))
+        uniform = rule.uniform(key, step, start + lanes, repeat)
+        new, weight, value, passed = rule.send(q, s, Pre(since_last, last == 0, K_minus, K_triplet, uniform))
         synapse = jax.tree.map(
             lambda whole, b, a: lax.dynamic_update_slice(whole, jnp.where(inside, b, a), (start,)),
             plastic.synapse,
             new,
-            jax.tree.map(take, plastic.synapse),
+            old,
         )
-        value = rule.amplitude(weight)
         slot = (step + delay) % slots
         if rule.layout.inhibitory:
-            column = column + jnp.where(value < 0, rule.layout.inhibitory, 0)
+            column = column + jnp.where(weight < 0, rule.layout.inhibitory, 0)
         index = jnp.where(inside, slot * columns + column, 0)
         flat = flat.at[index].add(jnp.where(inside, value, 0.0).astype(flat.dtype), mode="promise_in_bounds")
         if trail is not None:
-            trail = _append(trail, step, start + lanes, weight, inside)
+            trail = _append(trail, step, start + lanes, weight, inside & passed)
         ended = begin + width >= end
         again = ended & (repeat + 1 < repeats[event])
         plastic = plastic._replace(
@@ -186,42 +211,97 @@ def deliver_dense(
     table: Table,
     window: Window | None,
     h: Any,
-) -> tuple[Any, Plastic]:
-    """Deliver `spikes` (L, n_sources) visiting every synapse in every step. A multiplicity counts as one event of
-    that many times the weight."""
+    key: Any,
+    trail: Trail | None,
+) -> tuple[Any, Plastic, Trail | None]:
+    """Deliver `spikes` (L, n_sources) of the steps `first` ... visiting every synapse in every step."""
     table = table.with_source()
     delay = table.delay.astype(jnp.int32)
     post = rule.post(table.target)
     connection = jnp.arange(table.target.shape[0], dtype=jnp.int32)
 
-    def one_step(carry: tuple[Any, Plastic], lag: Any) -> tuple[tuple[Any, Plastic], None]:
-        ring, plastic = carry
+    def one_step(carry: Any, lag: Any) -> tuple[Any, None]:
+        ring, plastic, trail = carry
         stamp = first + lag + 1
-        spike = spikes[lag]
-        s = plastic.synapse
-        since_last = ((stamp - plastic.last[table.source]) * h).astype(ring.dtype)
+        amplitude = spikes[lag][table.source]
+        s, last = plastic.synapse, plastic.last[table.source]
+        since_last = ((stamp - last) * h).astype(ring.dtype)
         K_minus = K_triplet = None
         if rule.model.reads_post:
             assert window is not None
             row = (stamp - delay) % window.spiked.shape[0]
             K_minus, K_triplet = window.K[row, post], window.K_triplet[row, post]
-            arrived = window.spiked[row, post] != 0
-            new = rule.model.on_post(p, s, Post(since_last, K_triplet))
-            s = jax.tree.map(lambda b, a: jnp.where(arrived, b, a), new, s)
-        uniform = rule.uniform(stamp - 1, connection) if rule.uniform else None
-        first_spike = plastic.last[table.source] == 0
-        new, weight = rule.model.on_pre(p, s, Pre(since_last, first_spike, K_minus, K_triplet, uniform))
-        amplitude = spike[table.source]
-        s = jax.tree.map(lambda b, a: jnp.where(amplitude != 0, b, a), new, s)
-        value = rule.amplitude(weight)
-        column = table.target + jnp.where(value < 0, rule.layout.inhibitory, 0)
-        slot = (stamp - 1 + delay) % ring.shape[0]
-        ring = ring.at[slot, column].add((value * amplitude).astype(ring.dtype))
-        last = jnp.where(spike != 0, stamp, plastic.last)
-        return (ring, Plastic(s, last, plastic.done)), None
+            arrived = jnp.round(jnp.abs(window.spiked[row, post])).astype(jnp.int32)
+            if rule.post_repeats:
+                s = _repeated(partial(_post_again, rule), arrived, 0, (p, since_last, K_triplet), (arrived,), s)
+            else:
+                s = _where(arrived > 0, rule.model.on_post(p, s, Post(since_last, K_triplet)), s)
+        uniform = rule.uniform(key, stamp - 1, connection, 0)
+        new, weight, value, passed = rule.send(p, s, Pre(since_last, last == 0, K_minus, K_triplet, uniform))
+        s = _where(amplitude != 0, new, s)
+        if trail is not None:
+            trail = _append(trail, stamp - 1, connection, weight, (amplitude != 0) & passed)
+        total = value * amplitude
+        if rule.pre_repeats:
+            times = jnp.round(jnp.abs(amplitude)).astype(jnp.int32)
+            reals, whole = (p, since_last, K_minus, K_triplet, value), (times, stamp - 1, connection, key)
+            s, more, trail = _repeated(
+                partial(_pre_again, rule), times, 1, reals, whole, (s, jnp.zeros_like(total), trail)
+            )
+            total = total + more
+        column = table.target + jnp.where(weight < 0, rule.layout.inhibitory, 0)
+        ring = ring.at[(stamp - 1 + delay) % ring.shape[0], column].add(total.astype(ring.dtype))
+        return (ring, Plastic(s, jnp.where(spikes[lag] != 0, stamp, plastic.last), plastic.done), trail), None
 
     lags = jnp.arange(spikes.shape[0], dtype=jnp.int32)
-    return lax.scan(one_step, (ring, plastic), lags)[0]
+    return lax.scan(one_step, (ring, plastic, trail), lags)[0]
+
+
+def _post_again(rule: Rule, r: Any, reals: Any, whole: Any, s: Values) -> Values:
+    """The postsynaptic spike number `r` of several at one time."""
+    (p, since_last, K_triplet), (times,) = reals, whole
+    return _where(r < times, rule.model.on_post(p, s, Post(since_last, K_triplet + r)), s)
+
+
+def _pre_again(rule: Rule, r: Any, reals: Any, whole: Any, carry: Any) -> Any:
+    """The presynaptic spike number `r` >= 1 of several at one time; what it sends beyond the first is summed up."""
+    (p, since_last, K_minus, K_triplet, value), (times, step, connection, key) = reals, whole
+    s, more, trail = carry
+    uniform = rule.uniform(key, step, connection, r)
+    pre = Pre(jnp.zeros_like(since_last), jnp.zeros(1, bool), K_minus, K_triplet, uniform)
+    new, weight, again, passed = rule.send(p, s, pre)
+    if trail is not None:
+        trail = _append(trail, step, connection, weight, (r < times) & passed)
+    return _where(r < times, new, s), more + jnp.where(r < times, again - value, 0.0), trail
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 2))
+def _repeated(body: Callable[..., Any], times: Any, first: int, reals: Any, whole: Any, carry: Any) -> Any:
+    """``carry = body(r, reals, whole, carry)`` for r = `first` ... up to the largest of `times`: a loop of traced length
+    with a derivative, with respect to `reals` and `carry`."""
+    return lax.fori_loop(first, jnp.max(times, initial=0), lambda r, c: body(r, reals, whole, c), carry)
+
+
+def _repeated_fwd(body: Any, times: Any, first: int, reals: Any, whole: Any, carry: Any) -> tuple[Any, Any]:
+    return _repeated(body, times, first, reals, whole, carry), (times, reals, whole, carry)
+
+
+def _repeated_bwd(body: Any, first: int, kept: Any, cotangent: Any) -> tuple[Any, ...]:
+    times, reals, whole, carry = kept
+    end = jnp.maximum(jnp.max(times, initial=0), first)
+
+    def back(i: Any, c: Any) -> Any:
+        r = end - 1 - i
+        before = lax.fori_loop(first, r, lambda j, x: body(j, reals, whole, x), carry)
+        _, vjp = jax.vjp(lambda k, x: body(r, k, whole, x), reals, before)
+        d_reals, d_carry = vjp(c[1])
+        return jax.tree.map(jnp.add, c[0], d_reals), d_carry
+
+    d_reals, d_carry = lax.fori_loop(0, end - first, back, (jax.tree.map(jnp.zeros_like, reals), cotangent))
+    return None, d_reals, None, d_carry
+
+
+_repeated.defvjp(_repeated_fwd, _repeated_bwd)
 
 
 def _catch_up(
@@ -266,19 +346,29 @@ def _catch_up(
     pending = earlier - later
 
     def apply(c: Any) -> Any:
-        j, s = c
+        j, r, s = c
         place, _ = entry(later + j)
         since_last = ((flat_stamp[place] + offset) * h).astype(flat_K.dtype)
-        new = rule.model.on_post(p, s, Post(since_last, flat_K_triplet[place] - 1.0))
-        return j - 1, jax.tree.map(lambda b, a: jnp.where(j < pending, b, a), new, s)
+        if not rule.post_repeats:
+            new = rule.model.on_post(p, s, Post(since_last, flat_K_triplet[place] - 1.0))
+            return j - 1, r, _where(j < pending, new, s)
+        times = jnp.where(j < pending, log.times.ravel()[place], 0)
+        new = rule.model.on_post(p, s, Post(since_last, flat_K_triplet[place] - times + r))
+        again = r + 1 < jnp.max(times)
+        return jnp.where(again, j, j - 1), jnp.where(again, r + 1, 0), _where(r < times, new, s)
 
-    _, s = lax.while_loop(lambda c: c[0] >= 0, apply, (jnp.max(jnp.where(inside, pending, 0)) - 1, s))
+    begin = jnp.max(jnp.where(inside, pending, 0)) - 1
+    _, _, s = lax.while_loop(lambda c: c[0] >= 0, apply, (begin, jnp.zeros_like(begin), s))
 
     place, there = entry(count_while(later, lambda stamp: stamp >= upto))
     steps = (upto - flat_stamp[place]).astype(flat_K.dtype)
     K = jnp.where(there, flat_K[place] * jnp.exp(-steps * _of(rate[0], post)), 0.0)
     K_triplet = jnp.where(there, flat_K_triplet[place] * jnp.exp(-steps * _of(rate[1], post)), 0.0)
     return s, K, K_triplet
+
+
+def _where(condition: Any, new: Values, old: Values) -> Values:
+    return jax.tree.map(lambda b, a: jnp.where(condition, b, a), new, old)
 
 
 def _taker(start: Any, width: int) -> Callable[[Any], Any]:

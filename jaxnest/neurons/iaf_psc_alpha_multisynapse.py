@@ -50,7 +50,7 @@ class iaf_psc_alpha_multisynapse(Neuron):
 
     @staticmethod
     def constants(p: Values, h: Any) -> Values:
-        P31, P32 = alpha_propagators(h, p.tau_m, p.tau_syn, p.C_m)
+        P31, P32 = alpha_propagators(h, p.tau_m[None], p.tau_syn, p.C_m[None])
         return Values(
             P11=jnp.exp(-h / p.tau_syn),
             P31=P31,

@@ -52,7 +52,7 @@ class iaf_psc_exp_multisynapse(Neuron):
         return Values(
             P11=jnp.exp(-h / p.tau_syn),
             P22=jnp.exp(-h / p.tau_m),
-            P21=exp_propagators(h, p.tau_m, p.tau_syn, p.C_m),
+            P21=exp_propagators(h, p.tau_m[None], p.tau_syn, p.C_m[None]),
             P20=current_propagator(h, p.tau_m, p.C_m),
             t_ref=steps_up(p.t_ref, h),
         )

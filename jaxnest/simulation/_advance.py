@@ -150,8 +150,9 @@ def _record(plan: Plan, buffer: SpikeBuffer, state: State, begin: Any) -> SpikeB
     lags = jnp.arange(plan.slice_steps, dtype=jnp.int32)
     slice_begin = begin - begin % plan.slice_steps
     now = (lags + slice_begin >= begin) & (lags + slice_begin < state.step)
-    packed = pack(((state.pending != 0) & now[:, None] & jnp.asarray(recorded)[None]).ravel())
-    flat = state.pending.ravel()
+    pending = state.pending[:, :n]
+    packed = pack(((pending != 0) & now[:, None] & jnp.asarray(recorded)[None]).ravel())
+    flat = pending.ravel()
     offsets = jnp.arange(_BLOCK, dtype=jnp.int32)
 
     def block(carry: tuple[Any, SpikeBuffer]) -> tuple[Any, SpikeBuffer]:

@@ -66,8 +66,9 @@ def compile_plan(
     for pop in net.populations:
         if issubclass(pop.model, Drive):
             params["nodes"][pop.name] = _stack(net, (_plan.Member(pop.name, 0, pop.n),), dtype)
+            _check_precision(pop, net.h, dtype)
         elif issubclass(pop.model, Source):
-            params["nodes"][pop.name] = _source_values(pop, net.h, dtype)
+            params["nodes"][pop.name] = Values(pop.model.leaves(pop.options, pop.values, net.h, dtype))
 
     connections: dict[str, Any] = {}
     layouts = Layouts()
@@ -91,10 +92,7 @@ def compile_plan(
         raise ConfigurationError(f"solver={solver!r} must be 'adaptive' (GSL's RKF45, as NEST) or 'fixed'")
     if not isinstance(substeps, int) or substeps < 1:
         raise ConfigurationError(f"substeps={substeps!r} must be a positive integer")
-    recorded = any(t.recorder for t in tables)
-    dense = delivery == "dense" or (delivery == "auto" and n_static < _DENSE_BELOW and not recorded)
-    if dense and recorded:
-        raise ConfigurationError("a weight_recorder needs delivery='events'")
+    dense = delivery == "dense" or (delivery == "auto" and n_static < _DENSE_BELOW)
     reach = longest + 2 * slice_steps
     plan = _plan.Plan(
         slice_steps=slice_steps,
@@ -182,7 +180,7 @@ def _sources(net: Network, groups: Sequence[_plan.Group]) -> tuple[list[_plan.So
     sources = []
     for pop in net.populations:
         if issubclass(pop.model, Source):
-            sources.append(_plan.SourceGroup(pop.name, pop.model, pop.n, place))
+            sources.append(_plan.SourceGroup(pop.name, pop.model, pop.n, place, pop.options.get("weighted", False)))
             place += pop.n
     return sources, place
 
@@ -239,26 +237,20 @@ def _stack(net: Network, members: Sequence[_plan.Member], dtype: Any) -> Values:
     return Values(stacked)
 
 
+def _check_precision(pop: Population, h: float, dtype: Any) -> None:
+    """The times of a generator, which enter the program in `dtype`, must come out on the same steps there."""
+    for name, parameter in pop.model.parameters.items():
+        if parameter.unit == "ms":
+            t = pop.values[name][np.isfinite(pop.values[name])]
+            if (np.round(t.astype(dtype) / np.asarray(h, dtype)) != np.round(t / h)).any():
+                raise ConfigurationError(f"{pop.name}.{name}: times so late need float64 (jax.enable_x64)")
+
+
 def _default_state(pop: Population, name: str) -> np.ndarray:
     init = pop.model.states[name].init
     if isinstance(init, str):
         return pop.values[init]
     return np.asarray(init(Values(pop.values)) if callable(init) else init, np.float64)
-
-
-def _source_values(pop: Population, h: float, dtype: Any) -> Values:
-    def edge(name: str) -> np.ndarray:
-        t = pop.values["origin"] + pop.values[name]
-        return np.atleast_1d(np.clip(np.round(t / h), -(2.0**30), 2.0**30)).astype(np.int32)
-
-    o = pop.options
-    return Values(
-        step=o["step"],
-        index=o["index"],
-        amplitude=o["amplitude"].astype(dtype),
-        start_step=edge("start"),
-        stop_step=edge("stop"),
-    )
 
 
 def _drives(
@@ -376,6 +368,8 @@ def _tables(
                     recorder=None if proj.weight_recorder is None else proj.weight_recorder.name,
                     stream=_STREAM_TABLES + proj.number * 64 + j,
                     n=len(order),
+                    pre_repeats=any(issubclass(p.model, Source) or p.model.routing is Routing.COUNT for p, _ in proj.pre),
+                    post_repeats=group.multiple,
                 )
             )
     for key, parts in shared.items():

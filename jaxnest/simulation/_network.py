@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxnest._declare import Declared, nearest, resolve
+from jaxnest._declare import Declared, check_together, nearest, resolve
 from jaxnest.connectivity import rules
 from jaxnest.connectivity.distributions import Distribution, delay_steps, sample
 from jaxnest.devices import devices
@@ -17,7 +17,7 @@ from jaxnest.devices.recorders import multimeter, spike_recorder, weight_recorde
 from jaxnest.errors import ConfigurationError
 from jaxnest.neurons import neurons
 from jaxnest.neurons._base import Neuron, Routing
-from jaxnest._time import as_steps
+from jaxnest._time import as_steps, steps_up
 from jaxnest.synapses import synapses
 from jaxnest.synapses._base import Synapse
 
@@ -184,7 +184,7 @@ class Network:
         options, plain = _split(cls, owner, n, params, self.h)
         rng = self.generator(1, len(self.populations))
         values, dims = resolve(cls, owner, n, plain, rng)
-        check_times(cls, owner, values, self.h)
+        values = on_grid(cls, owner, values, self.h, bool(options.get("allow_offgrid_times")))
         pop = Population(name, cls, n, self.size, values, dims, frozenset(k.rstrip("_") for k in plain), options)
         self.populations.append(pop)
         return pop
@@ -250,6 +250,12 @@ class Network:
                 f"{name}: {drives[0].name} drives its targets directly and cannot use {model.name}; "
                 "put a parrot_neuron between"
             )
+        weighted = [pop for pop, _ in pre if pop.options.get("weighted")]
+        if weighted and not (model.static and recorder is None):
+            raise ConfigurationError(
+                f"{name}: {weighted[0].name} has spike_weights, which only a static_synapse without weight_recorder takes; "
+                "put a parrot_neuron between"
+            )
         if drives and len(drives) < len(pre.parts):
             raise ConfigurationError(f"{name}: connect generators and neurons separately")
         if recorder is not None and not (isinstance(recorder, Population) and recorder.model is weight_recorder):
@@ -266,7 +272,10 @@ class Network:
         delay = _per_connection(f"{name}.delay", 1.0 if delay is None else delay, n, self.generator(2, number, 2))
         delay = delay_steps(delay, self.h)
         receptor = _check_receptor(name, post, receptor, drives, n)
+        if "weight" in model.common:
+            weight = _common(f"{name}.weight", model, weight)
         values = _synapse_values(name, model, params, n, self.generator(2, number, 3))
+        check_synapses(name, model, values, weight)
         projection = Projection(
             name, number, pre, post, drawn, model, sources, targets, weight, delay, receptor, values, recorder
         )
@@ -311,12 +320,28 @@ def _split(
     )
 
 
-def check_times(cls: type[Declared], owner: str, values: Mapping[str, np.ndarray], h: float) -> None:
-    """Times of a device must lie on the grid."""
-    for key in ("start", "stop", "origin", "interval", "offset"):
-        if key in cls.parameters and not issubclass(cls, Neuron):
-            finite = values[key][np.isfinite(values[key])]
-            as_steps(f"{owner}.{key}", finite, h)
+def on_grid(
+    cls: type[Declared], owner: str, values: Mapping[str, np.ndarray], h: float, rounded: bool
+) -> dict[str, np.ndarray]:
+    """`values` of a model's parameters, where times of devices must lie on the grid; the elements of lists of times are
+    `rounded` up to it if so asked.
+
+    **Raises:** `ConfigurationError` for a time off the grid.
+    """
+    values = dict(values)
+    if issubclass(cls, Neuron):
+        return values
+    for key, parameter in cls.parameters.items():
+        if parameter.unit != "ms":
+            continue
+        finite = np.isfinite(values[key])
+        if parameter.dim is not None and rounded:
+            values[key] = values[key].copy()
+            values[key][finite] = steps_up(f"{owner}.{key}", values[key][finite], h) * h
+        else:
+            as_steps(f"{owner}.{key}", values[key][finite], h)
+    check_together(cls, owner, values)
+    return values
 
 
 def _per_connection(what: str, value: Any, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -373,13 +398,28 @@ def _synapse_values(
         if key not in known:
             raise ConfigurationError(f"{name}: {model.name} has no parameter {key!r}; {nearest(key, list(known))}")
         checked = _per_connection(f"{name}.{key}", value, n, rng)
-        fault = model.parameters[key].fault(checked) if key in model.parameters else None
+        fault = known[key].fault(checked)
         if fault:
             raise ConfigurationError(f"{name}.{key}={value!r} {fault}")
-        if key in model.common and checked.ndim:
-            raise ConfigurationError(f"{name}.{key} is common to all synapses of {model.name}: give one number")
-        values[key] = checked
+        values[key] = _common(f"{name}.{key}", model, checked) if key in model.common else checked
     return values
+
+
+def _common(what: str, model: type[Synapse], value: np.ndarray) -> np.ndarray:
+    """A value that all synapses share."""
+    if value.ndim and (value != value[:1]).any():
+        raise ConfigurationError(f"{what} is common to all synapses of {model.name}: give one number")
+    return value[0] if value.ndim and len(value) else value
+
+
+def check_synapses(name: str, model: type[Synapse], given: Mapping[str, np.ndarray], weight: np.ndarray) -> None:
+    """Check what the values of synapses must satisfy together.
+
+    **Raises:** `ConfigurationError` if they break it.
+    """
+    values = {key: np.asarray(p.default) for key, p in model.parameters.items()}
+    values.update({key: np.asarray(s.init) for key, s in model.states.items() if isinstance(s.init, (int, float))})
+    check_together(model, name, {**values, **given, "weight": np.asarray(weight)})
 
 
 def _recording(pre: Nodes, post: Nodes, rule: Any) -> Recording:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnest._declare import Declared
+from jaxnest.devices._base import Source
 from jaxnest.events.deliver import Layout
 from jaxnest.neurons._base import Neuron, Routing
 from jaxnest.synapses._base import Synapse
@@ -44,6 +44,11 @@ class Group:
     def ports(self) -> int:
         return channels(self.model, dict(self.dims))
 
+    @property
+    def multiple(self) -> bool:
+        """Whether its spikes may have multiplicities."""
+        return self.model.routing is Routing.COUNT
+
     def read(self, states: Mapping[str, Any], name: str) -> Any:
         """The recordable `name` (…, n) among the states of the group."""
         state, row = self.model.readable(dict(self.dims))[name]
@@ -59,17 +64,20 @@ def channels(model: type[Neuron], dims: Mapping[str, int]) -> int:
 
 @dataclass(frozen=True)
 class SourceGroup:
-    """A population of devices that emit spikes like neurons."""
+    """A population of devices that emit spikes like neurons. `weighted`: their spikes have weights of their own."""
 
     key: str
-    model: type[Declared]
+    model: type[Source]
     n: int
     source: int
+    weighted: bool
 
 
 @dataclass(frozen=True)
 class DrivePlan:
-    """A generator population that acts on one group. With `block` its targets are consecutive and share one delay."""
+    """A generator population that acts on one group. With `block` its targets are consecutive and share one delay.
+
+    With `source` >= 0 it acts on nothing: its spikes are recorded, as those of the sources from that index on."""
 
     key: str
     population: str
@@ -80,12 +88,20 @@ class DrivePlan:
     inhibitory: int
     counts_events: bool
     stream: int
+    source: int = -1
+
+    @property
+    def n_states(self) -> int:
+        if not self.model.per_target:
+            return self.n_devices
+        return 1 if self.n_devices == 1 and not self.model.own_state else self.n
 
 
 @dataclass(frozen=True)
 class TablePlan:
     """An event table. `model` is None for the tables shared by all static projections. `post_group` has `n_post`
-    neurons; the columns of their input channels start at `first_column`. With `counts_events` weights do not matter."""
+    neurons; the columns of their input channels start at `first_column`. With `counts_events` weights do not matter.
+    `pre_repeats`, `post_repeats`: whether spikes of its sources and targets may have multiplicities."""
 
     key: str
     model: type[Synapse] | None
@@ -97,6 +113,8 @@ class TablePlan:
     recorder: str | None
     stream: int
     n: int
+    pre_repeats: bool = False
+    post_repeats: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,6 +165,11 @@ class Plan:
     substeps: int
     source_ids: np.ndarray = field(compare=False)
 
+    @property
+    def n_weighted(self) -> int:
+        """Number of devices whose spikes have weights of their own."""
+        return sum(s.n for s in self.sources if s.weighted)
+
     def group(self, key: str) -> Group:
         return next(g for g in self.groups if g.key == key)
 
@@ -157,7 +180,8 @@ class State:
     """The state of a run: a pytree, the only thing that changes.
 
     `step` counts the steps done; `key` the random key; `ring` (slots, columns) what is under way to each input
-    channel; `pending` (slice_steps, n_sources) the spikes of the running slice; `nodes` the states of each group and
+    channel; `pending` (slice_steps, n_sources + 2 n_weighted) the spikes of the running slice, then the sums of the
+    positive and of the negative weights of those that have their own; `nodes` the states of each group and
     device; `tables` those of plastic synapses; `history` the spikes that these may still ask for; `fault` the first
     step with a value that is not finite (-1: none). `lag` is static: the place in the running slice.
     """

@@ -79,8 +79,7 @@ class Program:
         dtype = params["h"].dtype
         nodes: dict[str, Any] = {g.key: _initial(g, params["nodes"][g.key], dtype) for g in plan.groups}
         for d in plan.drives:
-            n = d.n if d.model.per_target else d.n_devices
-            nodes[d.key] = _initial_states(d.model, params["nodes"][d.population], n, {}, dtype)
+            nodes[d.key] = _initial_states(d.model, params["nodes"][d.population], d.n_states, {}, dtype)
         tables = {}
         for t in plan.tables:
             if t.model is None:
@@ -90,13 +89,15 @@ class Program:
         history: dict[str, Any] = {}
         for g in plan.groups:
             if g.plastic:
-                make, length = (Window, plan.window_length) if plan.dense else (Log, plan.log_length)
-                history[g.key] = make.zeros(length, g.n, dtype)
+                if plan.dense:
+                    history[g.key] = Window.zeros(plan.window_length, g.n, dtype)
+                else:
+                    history[g.key] = Log.zeros(plan.log_length, g.n, dtype, g.multiple)
         return State(
             step=jnp.zeros((), jnp.int32),
             key=key,
             ring=jnp.zeros((plan.slots, plan.columns), dtype),
-            pending=jnp.zeros((plan.slice_steps, plan.n_sources), dtype),
+            pending=jnp.zeros((plan.slice_steps, plan.n_sources + 2 * plan.n_weighted), dtype),
             nodes=nodes,
             tables=tables,
             history=history,

@@ -13,11 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnest._cache import enable_compilation_cache
-from jaxnest._declare import check_together, nearest
+from jaxnest._declare import check_together, nearest, resolve
+from jaxnest._values import Values
+from jaxnest.devices._base import Device, Recorder, Source
 from jaxnest.errors import ConfigurationError, SimulationError
 from jaxnest.neurons._base import Neuron
 from jaxnest.simulation._advance import Buffers, advance, make_buffers
-from jaxnest.simulation._network import Network, Population, Projection
+from jaxnest.simulation._network import Network, Population, Projection, on_grid
 from jaxnest.simulation._plan import State
 from jaxnest.simulation._program import Program
 from jaxnest._time import as_steps
@@ -105,6 +107,7 @@ class Simulation:
         self._spikes: list[tuple[np.ndarray, ...]] = []
         self._samples: dict[str, list[tuple[np.ndarray, Any]]] = {s.key: [] for s in plan.samplings}
         self._trails: dict[str, list[tuple[np.ndarray, ...]]] = {key: [] for key in trail_room}
+        self._devices: dict[str, tuple[Mapping[str, np.ndarray], Mapping[str, Any]]] = {}
         self._rate = 0.0
 
     def _trail_room(self, table: Any) -> int:
@@ -215,8 +218,13 @@ class Simulation:
         name = owner if isinstance(owner, str) else owner.name
         params, state = self.params, self.state
         model = self.network[name].model
+        if issubclass(model, Device):
+            self._set_device(self.network[name], {raw.rstrip("_"): value for raw, value in values.items()})  # type: ignore[arg-type]
+            return
         for raw, value in values.items():
             key = raw.rstrip("_")
+            if key in getattr(model, "common", ()) and np.ndim(value):
+                raise ConfigurationError(f"{name}.{key} is common to all synapses of {model.name}: give one number")
             declared = model.parameters.get(key, model.states.get(key))
             if declared is not None:
                 fault = declared.fault(np.asarray(value, np.float64))
@@ -230,6 +238,34 @@ class Simulation:
             new = {key: np.asarray(self.program.get(params, f"{name}.{key}")) for key in model.parameters}
             check_together(model, name, new)
         self.params, self.state = params, _own(state)
+
+    def _set_device(self, pop: Population, changes: dict[str, Any]) -> None:
+        """Change a generator. Lists (of times, of values) may get another length."""
+        model, h, n = pop.model, self.network.h, pop.n
+        if issubclass(model, Recorder):
+            raise ConfigurationError(f"{pop!r}: the settings of a recorder cannot change once the network is compiled")
+        values, options = self._devices.get(pop.name, (pop.values, pop.options))
+        chosen = {k: changes.pop(k) for k in list(changes) if k in model.options}  # type: ignore[attr-defined]
+        states = {f"{pop.name}.{k}": changes.pop(k) for k in list(changes) if k in model.states}
+        old = {k: values[k] if p.dim is None else _listed(values[k]) for k, p in model.parameters.items()}
+        resolved, _ = resolve(model, pop.name, n, {**old, **changes}, self.network.generator(3, pop.first))
+        if chosen:
+            options = model.read_options(pop.name, n, {**options.get("given", options), **chosen}, h)  # type: ignore[attr-defined]
+        values = on_grid(model, pop.name, resolved, h, bool(options.get("allow_offgrid_times")))
+        dtype = self.params["h"].dtype
+        leaves = self.params["nodes"][pop.name]
+        if issubclass(model, Source):
+            if options["weighted"] and "spike_weights" not in leaves:
+                raise ConfigurationError(f"{pop.name}.spike_weights: give them (1 each) already when creating it")
+            given = dict(options)
+            given["weighted"] = "spike_weights" in leaves
+            leaves = Values(model.leaves(given, values, h, dtype))
+        else:
+            leaves = leaves.replace(**{k: np.atleast_1d(values[k]).astype(dtype) for k in changes})
+        state = self.program.set(self.state, states) if states else self.state
+        self._devices[pop.name] = values, options
+        self.params = {**self.params, "nodes": {**self.params["nodes"], pop.name: jax.tree.map(jnp.asarray, leaves)}}
+        self.state = _own(state) if states else state
 
     def get(self, owner: Population | Projection | str, key: str) -> np.ndarray:
         """The present value of a parameter or a state, one a node or connection."""
@@ -291,6 +327,11 @@ class Simulation:
         step, connection, weight = (np.concatenate([c[i] for c in collected]) for i in range(3))
         order = np.argsort(step, kind="stable")
         return Weights(np.round(step[order] * self.network.h, 6), connection[order], weight[order])
+
+
+def _listed(values: np.ndarray) -> np.ndarray:
+    """Values (k, 1) or (k, n) of a list parameter as a user gives them: (k,) or (n, k)."""
+    return values[:, 0] if values.shape[1] == 1 else values.T
 
 
 def _own(tree: Any) -> Any:

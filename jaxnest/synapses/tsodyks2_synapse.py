@@ -29,7 +29,7 @@ class tsodyks2_synapse(Synapse):
 
     @staticmethod
     def check(p: Values) -> str | None:
-        return "u must be in [0, 1]" if "u" in p and (p.u > 1).any() else None
+        return "u must be in [0, 1]" if (p.u > 1).any() else None
 
     @staticmethod
     def on_pre(p: Values, s: Values, pre: Pre) -> tuple[Values, Any]:

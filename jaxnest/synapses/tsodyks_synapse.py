@@ -33,12 +33,9 @@ class tsodyks_synapse(Synapse):
 
     @staticmethod
     def check(p: Values) -> str | None:
-        x, y, u = (p.get(name, default) for name, default in (("x", 1.0), ("y", 0.0), ("u", 0.0)))
-        if (x + y > 1).any() if hasattr(x + y, "any") else x + y > 1:
+        if (p.x + p.y > 1).any():
             return "x + y must not exceed 1"
-        if hasattr(u, "any") and (u > 1).any():
-            return "u must be in [0, 1]"
-        return None
+        return "u must be in [0, 1]" if (p.u > 1).any() else None
 
     @staticmethod
     def on_pre(p: Values, s: Values, pre: Pre) -> tuple[Values, Any]:
