@@ -203,6 +203,10 @@ def _dimensions(model: type[Declared], owner: str, n: int, given: Mapping[str, A
                 f"{model.name}, has {_show(there)}; give them the same length"
             )
         dims[parameter.dim] = int(np.max(count, initial=0))
+    for key, parameter in model.parameters.items():
+        if parameter.dim in counts and key not in given and len(parameter.default) != dims[parameter.dim]:  # type: ignore[arg-type]
+            other, there = counts[parameter.dim]
+            raise ConfigurationError(f"{owner}.{other} has {_show(there)} values: give as many for {key}, too")
     return dims
 
 

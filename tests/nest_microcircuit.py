@@ -12,7 +12,7 @@ def simulate(scale: float, seed: int, time: float, transient: float = 500.0, thr
     import nest
 
     nest.ResetKernel()
-    nest.set_verbosity("M_ERROR")
+    nest.verbosity = nest.VerbosityLevel.ERROR
     nest.resolution = 0.1
     nest.local_num_threads = threads
     nest.rng_seed = seed
@@ -46,15 +46,14 @@ def simulate(scale: float, seed: int, time: float, transient: float = 500.0, thr
             if n == 0:
                 continue
             mean = _weight(J, i, j) / np.sqrt(scale)
-            bounds = {"min": 0.0} if mean > 0 else {"max": 0.0}
+            bounds = {"min": 0.0, "max": np.inf} if mean > 0 else {"min": -np.inf, "max": 0.0}
             delay = tables.DELAYS[j % 2]
             nest.Connect(
                 nodes[j],
                 nodes[i],
                 {"rule": "fixed_total_number", "N": n},
                 {
-                    "weight": nest.math.redraw(nest.random.normal(mean, abs(mean) * tables.WEIGHT_SPREAD), **{
-                        "min": -np.inf, "max": np.inf, **bounds}),
+                    "weight": nest.math.redraw(nest.random.normal(mean, abs(mean) * tables.WEIGHT_SPREAD), **bounds),
                     "delay": nest.math.redraw(
                         nest.random.normal(delay, delay * tables.DELAY_SPREAD), min=0.05, max=np.inf
                     ),

@@ -50,6 +50,6 @@ __all__ = [
     "iaf_psc_exp_multisynapse",
     "izhikevich",
     "mat2_psc_exp",
-    "parrot_neuron",
     "neurons",
+    "parrot_neuron",
 ]

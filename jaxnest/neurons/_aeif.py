@@ -42,6 +42,18 @@ def spike_current(p: Values, V: Any) -> Any:
     return jnp.where(smooth, p.g_L * Delta_T * jnp.exp(jnp.where(smooth, exponent, 0.0)), 0.0)
 
 
+def voltage_rate(p: Values, s: Values, current: Any, env: Env) -> Any:
+    """dV/dt in mV/ms under `current` (pA), 0 while refractory.
+
+    The fixed solver cannot resolve the divergence of the upstroke, and would throw V anywhere: there, V rises by no
+    more than twice V_peak - V_reset in a sub-step.
+    """
+    rate = current / p.C_m
+    if env.solver == "fixed":
+        rate = jnp.minimum(rate, 2 * (p.V_peak - p.V_reset) * env.substeps / env.h)
+    return jnp.where(s.refractory > 0, 0.0, rate)
+
+
 def integrate(rates: Callable[[Values], Values], p: Values, k: Values, s: Values, env: Env) -> tuple[Values, Any]:
     """One step with spikes inside: the states, and the number of spikes (N,)."""
     tol = p.gsl_error_tol

@@ -91,9 +91,10 @@ def count_down(refractory: Any, spike: Any, t_ref: Any) -> Any:
 
 def linoid(x: Any) -> Any:
     """x / (1 - exp(-x)), the voltage dependence of many ion channels; smooth at x = 0, where it is 1."""
-    near = jnp.abs(x) < 1e-2
+    # 1 - exp(-x) and not -expm1(-x): in float32 XLA's expm1 is three times less accurate where it matters.
+    near = jnp.abs(x) < 0.1
     far = jnp.where(near, 1.0, x)
-    return jnp.where(near, 1 + x / 2 + x**2 / 12 - x**4 / 720, far / -jnp.expm1(-far))
+    return jnp.where(near, 1 + x / 2 + x**2 / 12 - x**4 / 720 + x**6 / 30240, far / (1 - jnp.exp(-far)))
 
 
 def _refuse(cotangent: Any, x: Any) -> Any:

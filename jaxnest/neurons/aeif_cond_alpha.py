@@ -71,7 +71,7 @@ class aeif_cond_alpha(Neuron):
             I_ion = -p.g_L * (V - p.E_L) + _aeif.spike_current(p, V)
             I_syn = s.g_ex * (V - p.E_ex) + s.g_in * (V - p.E_in)
             return Values(
-                V_m=jnp.where(s.refractory > 0, 0.0, (I_ion - I_syn - s.w + p.I_e + s.I_stim) / p.C_m),
+                V_m=_aeif.voltage_rate(p, s, I_ion - I_syn - s.w + p.I_e + s.I_stim, env),
                 dg_ex=-s.dg_ex / p.tau_syn_ex,
                 g_ex=s.dg_ex - s.g_ex / p.tau_syn_ex,
                 dg_in=-s.dg_in / p.tau_syn_in,

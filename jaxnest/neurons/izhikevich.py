@@ -51,5 +51,5 @@ class izhikevich(Neuron):
         U = s.U_m + env.h * p.a * (p.b * jnp.where(consistent, s.V_m, V) - s.U_m)
         V = jnp.maximum(V, p.V_min)
         spike = env.fire(V - p.V_th)
-        new = s.replace(V_m=choose(spike, p.c, V), U_m=U + p.d * spike, I_stim=x.current)
+        new = s.replace(V_m=choose(spike, p.c, V), U_m=choose(spike, U + p.d, U), I_stim=x.current)
         return new, spike

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxnest.events.propagators import current_propagator, exp_propagators
-from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, steps_up
+from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, choose, steps_up
 
 
 class mat2_psc_exp(Neuron):
@@ -80,7 +80,7 @@ class mat2_psc_exp(Neuron):
         V = p.E_L + U
         short, long = s.V_th_alpha_1 * k.P11th, s.V_th_alpha_2 * k.P22th
         spike = jnp.where(free, env.fire(V - (p.omega + long + short)), 0.0)
-        short, long = short + p.alpha_1 * spike, long + p.alpha_2 * spike
+        short, long = choose(spike, short + p.alpha_1, short), choose(spike, long + p.alpha_2, long)
         new = s.replace(
             V_m=V,
             V_th=p.omega + short + long,

@@ -128,7 +128,7 @@ def empty(buffers: Buffers) -> Buffers:
 def _sample(plan: Plan, s: Sampling, buffer: SampleBuffer, state: State) -> SampleBuffer:
     """Write the states after a step to the next row; keep the row if the multimeter samples here."""
     stamp = state.step
-    keep = (stamp > s.start) & (stamp <= s.stop) & ((stamp - s.offset) % s.interval == 0) & (stamp > s.offset)
+    keep = (stamp > s.start) & (stamp <= s.stop) & ((stamp - s.offset) % s.interval == 0) & (stamp >= s.offset)
     row = jnp.minimum(buffer.count, buffer.step.shape[0] - 1)
     consecutive = len(s.index) > 0 and bool((np.diff(s.index) == 1).all())
     index = slice(int(s.index[0]), int(s.index[-1]) + 1) if consecutive else s.index

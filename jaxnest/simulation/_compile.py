@@ -24,7 +24,7 @@ from jaxnest._time import as_steps
 _LONGEST_SLICE = 32
 #: with fewer connections than this it is faster to visit all in every step
 _DENSE_BELOW = 4096
-_STREAM_DRIVES, _STREAM_TABLES = 1 << 10, 1 << 20
+_STREAM_DRIVES, _STREAM_TABLES, _STREAM_RECORDED = 1 << 10, 1 << 20, 1 << 30
 
 
 @dataclass
@@ -59,6 +59,8 @@ def compile_plan(
     }
     groups, inhibitory, columns = _groups(net, current_targets, plastic_targets)
     sources, n_sources = _sources(net, groups)
+    recorded = _recorded_drives(net, n_sources)
+    n_sources += sum(r.plan.n for r in recorded)
     index = _Index(net, groups, sources)
     params: dict[str, Any] = {"h": np.asarray(net.h, dtype), "nodes": {}, "tables": {}}
     for g in groups:
@@ -73,6 +75,9 @@ def compile_plan(
     connections: dict[str, Any] = {}
     layouts = Layouts()
     drives = _drives(net, index, inhibitory, params, connections, layouts, dtype)
+    for r in recorded:
+        drives.append(r.plan)
+        connections[r.plan.key] = Values(device=r.index, ident=np.arange(r.plan.n, dtype=np.int32))
     tables = _tables(net, index, inhibitory, n_sources, params, connections, layouts, dtype)
     delays = [p.delay for p in net.projections if len(p)]
     longest = max((int(d.max()) for d in delays), default=1)
@@ -105,13 +110,13 @@ def compile_plan(
         drives=tuple(drives),
         tables=tuple(tables),
         samplings=tuple(_samplings(net, index)),
-        recordings=tuple(_spike_recordings(net, index)),
+        recordings=tuple(_spike_recordings(net, index, recorded)),
         dense=dense,
         log_length=2 * (reach + 16),
         window_length=longest + slice_steps + 1,
         solver=solver,
         substeps=substeps,
-        source_ids=index.source_ids(),
+        source_ids=_concat([index.source_ids(), *(net[r.plan.population].first + r.index for r in recorded)]),
     )
     return plan, params, connections, layouts
 
@@ -183,6 +188,40 @@ def _sources(net: Network, groups: Sequence[_plan.Group]) -> tuple[list[_plan.So
             sources.append(_plan.SourceGroup(pop.name, pop.model, pop.n, place, pop.options.get("weighted", False)))
             place += pop.n
     return sources, place
+
+
+@dataclass(frozen=True)
+class _RecordedDrive:
+    """A generator whose spikes a recorder gets directly: `index` of its devices, and what it does as a drive."""
+
+    recorder: str
+    index: np.ndarray
+    plan: _plan.DrivePlan
+
+
+def _recorded_drives(net: Network, place: int) -> list[_RecordedDrive]:
+    """Generators connected to spike_recorders, in the order of connection; their sources start at `place`."""
+    found: list[_RecordedDrive] = []
+    for recording in net.recordings:
+        for pop, index in recording.nodes:
+            if not issubclass(pop.model, Drive):
+                continue
+            number = len(found)
+            plan = _plan.DrivePlan(
+                key=f"{recording.recorder.name}<-{pop.name}[{number}]",
+                population=pop.name,
+                model=pop.model,
+                n_devices=pop.n,
+                n=len(index),
+                block=False,
+                inhibitory=0,
+                counts_events=True,
+                stream=_STREAM_RECORDED + number,
+                source=place,
+            )
+            found.append(_RecordedDrive(recording.recorder.name, index.astype(np.int32), plan))
+            place += len(index)
+    return found
 
 
 class _Index:
@@ -456,11 +495,19 @@ def _samplings(net: Network, index: _Index) -> list[_plan.Sampling]:
     return out
 
 
-def _spike_recordings(net: Network, index: _Index) -> list[_plan.SpikeRecording]:
+def _spike_recordings(
+    net: Network, index: _Index, recorded: Sequence[_RecordedDrive]
+) -> list[_plan.SpikeRecording]:
     sources: dict[str, list[np.ndarray]] = {}
+    direct = iter(recorded)
     for recording in net.recordings:
-        if recording.recorder.model is spike_recorder:
-            sources.setdefault(recording.recorder.name, []).append(index.sources_of(recording.nodes))
+        if recording.recorder.model is not spike_recorder:
+            continue
+        parts = sources.setdefault(recording.recorder.name, [])
+        for pop, local in recording.nodes:
+            drive = issubclass(pop.model, Drive)
+            start = next(direct).plan.source if drive else index.start[pop.name]
+            parts.append(start + (np.arange(len(local)) if drive else local))
     return [
         _plan.SpikeRecording(
             name, _edge(index.pops[name], "start", net.h), _edge(index.pops[name], "stop", net.h), _concat(parts)

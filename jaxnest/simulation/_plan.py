@@ -56,7 +56,7 @@ class Group:
 
 
 def channels(model: type[Neuron], dims: Mapping[str, int]) -> int:
-    """How many input channels a neuron has that are not routed by sign (a relay: for what counts, and what does not)."""
+    """Input channels of a neuron, without those routed by sign (a relay: one that counts, one that does not)."""
     if model.routing is Routing.PORTS:
         return dims[model.ports_dim]
     return 2 if model.routing is Routing.COUNT else 1

@@ -186,6 +186,11 @@ class Simulation:
                 self._samples[key].append((np.array(np.asarray(sample.step)[:n]), values))
         for key, trail in buffers.trails.items():
             n = int(trail.count)
+            if n >= trail.step.shape[0]:
+                raise SimulationError(
+                    f"{key}: more weights in a slice than its weight_recorder has room for, through spikes of high "
+                    "multiplicity; record a projection with fewer connections"
+                )
             if n:
                 self._trails[key].append(
                     tuple(np.array(np.asarray(x)[:n]) for x in (trail.step, trail.connection, trail.weight))
@@ -246,7 +251,8 @@ class Simulation:
             raise ConfigurationError(f"{pop!r}: the settings of a recorder cannot change once the network is compiled")
         values, options = self._devices.get(pop.name, (pop.values, pop.options))
         chosen = {k: changes.pop(k) for k in list(changes) if k in model.options}  # type: ignore[attr-defined]
-        states = {f"{pop.name}.{k}": changes.pop(k) for k in list(changes) if k in model.states}
+        if changes.keys() & model.states.keys():
+            raise ConfigurationError(f"{pop!r}: the states of a generator, one for each connection, cannot be set")
         old = {k: values[k] if p.dim is None else _listed(values[k]) for k, p in model.parameters.items()}
         resolved, _ = resolve(model, pop.name, n, {**old, **changes}, self.network.generator(3, pop.first))
         if chosen:
@@ -262,10 +268,8 @@ class Simulation:
             leaves = Values(model.leaves(given, values, h, dtype))
         else:
             leaves = leaves.replace(**{k: np.atleast_1d(values[k]).astype(dtype) for k in changes})
-        state = self.program.set(self.state, states) if states else self.state
         self._devices[pop.name] = values, options
         self.params = {**self.params, "nodes": {**self.params["nodes"], pop.name: jax.tree.map(jnp.asarray, leaves)}}
-        self.state = _own(state) if states else state
 
     def get(self, owner: Population | Projection | str, key: str) -> np.ndarray:
         """The present value of a parameter or a state, one a node or connection."""
