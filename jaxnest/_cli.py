@@ -74,7 +74,7 @@ def _info(_: argparse.Namespace) -> int:
     from jaxnest._cache import cache_folder, enable_compilation_cache
 
     enable_compilation_cache()
-    folder = jax.config.jax_compilation_cache_dir
+    folder = jax.config.values["jax_compilation_cache_dir"]
     rows = {
         "jaxnest": jaxnest.__version__,
         "jax": jax.__version__,
@@ -82,10 +82,10 @@ def _info(_: argparse.Namespace) -> int:
         "numpy": numpy.__version__,
         "python": f"{platform.python_version()} ({platform.system()} {platform.machine()})",
         "devices": ", ".join(f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()),
-        "precision": "float64 (x64 on)" if jax.config.jax_enable_x64 else "float32 (x64 off)",
+        "precision": "float64 (x64 on)" if jax.config.values["jax_enable_x64"] else "float32 (x64 off)",
         "delivery": "XLA",
         "C++ lowering": "not built in this version",
-        "compilation cache": f"off (would be {cache_folder()})" if folder is None else f"{folder}, {_size(Path(folder))}",
+        "compilation cache": f"off (else {cache_folder()})" if folder is None else f"{folder}, {_size(Path(folder))}",
     }
     width = max(map(len, rows))
     for name, value in rows.items():

@@ -53,14 +53,14 @@ class Parameter:
 class State:
     """A state variable: `init` is a number, the name of a parameter, or a function of the parameters.
 
-    `dim` as for `Parameter`; `dtype` is ``"float"`` or ``"int"``. A value given by a user must be at least `ge`.
+    `dim` as for `Parameter`, or a number of values; `dtype` is ``"float"`` or ``"int"``. A value given by a user must be at least `ge`.
     """
 
     init: float | str | Callable[[Any], Any] = 0.0
     unit: str = ""
     doc: str = ""
     dtype: str = "float"
-    dim: str | None = None
+    dim: str | int | None = None
     ge: float | None = None
 
     def fault(self, value: np.ndarray) -> str | None:
@@ -153,7 +153,7 @@ def resolve(
             value = given[key]
             if isinstance(value, Distribution):
                 value = sample(value, n, rng)
-            dim = None if state.dim is None else dims[state.dim]
+            dim = dims.get(state.dim, state.dim)  # type: ignore[arg-type,assignment]
             values[key] = as_values(f"{owner}.{key}", value, n, dim)
             fault = state.fault(values[key])
             if fault:

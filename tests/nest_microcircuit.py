@@ -30,7 +30,7 @@ def simulate(scale: float, seed: int, time: float, transient: float = 500.0, thr
             synapses = np.log(1 - tables.PROBABILITIES[i, j]) / np.log(1 - 1 / (float(N[i]) * N[j]))
             inputs.append(_weight(J, i, j) * synapses / N[i] * tables.FULL_RATES[j])
         current = (1 - np.sqrt(scale)) * sum(inputs) * tau_s / 1000
-        population = nest.Create("iaf_psc_exp", int(round(N[i] * scale)), params={**neuron, "I_e": current})
+        population = nest.Create("iaf_psc_exp", round(N[i] * scale), params={**neuron, "I_e": current})
         population.V_m = nest.random.normal(tables.INITIAL_V[0][i], tables.INITIAL_V[1][i])
         rate = tables.EXTERNAL_RATE * round(tables.EXTERNAL_INDEGREES[i] * scale)
         generator = nest.Create("poisson_generator", params={"rate": rate})
@@ -42,7 +42,7 @@ def simulate(scale: float, seed: int, time: float, transient: float = 500.0, thr
     for i in range(8):
         for j in range(8):
             synapses = np.log(1 - tables.PROBABILITIES[i, j]) / np.log(1 - 1 / (float(N[i]) * N[j]))
-            n = int(round(synapses * scale * scale))
+            n = round(synapses * scale * scale)
             if n == 0:
                 continue
             mean = _weight(J, i, j) / np.sqrt(scale)

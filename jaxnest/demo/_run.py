@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time as clock
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,8 @@ from jaxnest._time import as_steps
 from jaxnest.demo import _fit
 from jaxnest.errors import ConfigurationError
 from jaxnest.models import Statistics, statistics
-from jaxnest.models.potjans_diesmann import FULL_RATES, POPULATIONS, microcircuit
-from jaxnest.simulation import Simulation
+from jaxnest.models.potjans_diesmann import FULL_RATES, POPULATIONS, microcircuit, sizes
+from jaxnest.simulation import Nodes, Simulation
 
 TRANSIENT = 500.0  # ms, discarded
 
@@ -39,7 +40,7 @@ def run(scale: float, time: float, seed: int, steps: int, out: Path, progress: b
     **Raises:** `ConfigurationError` for arguments that cannot be, before anything is simulated.
     """
     began = clock.perf_counter()
-    _check(time, seed, steps, out)
+    _check(scale, time, seed, steps, out)
     plots = importlib.util.find_spec("matplotlib") is not None
     if not plots:
         print("No figures: matplotlib is not installed (pip install 'jaxnest[plot]').\n")
@@ -51,7 +52,7 @@ def run(scale: float, time: float, seed: int, steps: int, out: Path, progress: b
 
         print(f"Figure: {_figures.activity(activity, out / 'microcircuit.png')}")
     if steps:
-        print(f"\nGradient descent through a copy at scale {_fit.SCALE:g}, indegrees at {_fit.K_SCALE:g}, h = {_fit.H:g} ms")
+        print(f"\nGradient descent through a copy: scale {_fit.SCALE:g}, indegrees {_fit.K_SCALE:g}, h = {_fit.H:g} ms")
         fit = _fit.fit_drive(steps, seed, _Steps(steps) if progress else None)
         print(fit_table(fit))
         if plots:
@@ -64,7 +65,7 @@ def simulate(scale: float, time: float, seed: int, progress: bool) -> Activity:
     began = clock.perf_counter()
     net, populations = microcircuit(scale, seed=seed)
     recorder = net.create("spike_recorder", start=TRANSIENT)
-    net.connect(sum(populations.values()), recorder)
+    net.connect(sum(populations.values(), Nodes(())), recorder)
     simulation = Simulation(net, seed=seed)
     built = clock.perf_counter()
     simulation.run(TRANSIENT + time, progress=progress)
@@ -73,7 +74,7 @@ def simulate(scale: float, time: float, seed: int, progress: bool) -> Activity:
     n = np.array([p.n for p in populations.values()])
     edges = np.concatenate([[0], np.cumsum(n)])
     measured = []
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in pairwise(edges):
         mine = (spikes.senders >= first) & (spikes.senders < last)
         measured.append(
             statistics(spikes.times[mine], spikes.senders[mine] - first, last - first, TRANSIENT, TRANSIENT + time)
@@ -85,7 +86,7 @@ def simulate(scale: float, time: float, seed: int, progress: bool) -> Activity:
 def table(activity: Activity) -> str:
     """The populations' statistics, as text."""
     lines = [
-        f"{activity.n.sum()} neurons, {activity.synapses} synapses, {len(activity.times)} spikes in {activity.time:g} ms; "
+        f"{activity.n.sum()} neurons, {activity.synapses} synapses, {len(activity.times)} spikes, {activity.time:g} ms",
         f"built in {activity.build_seconds:.1f} s, run in {activity.run_seconds:.1f} s (with compilation)",
         "",
         "population  neurons   rate   full scale     CV   synchrony",
@@ -97,10 +98,11 @@ def table(activity: Activity) -> str:
         )
     lines += [
         "",
-        "full scale: mean rates of the reference implementation in NEST (microcircuit-PD14-model, one run). A down-scaled",
-        "network keeps mean and variance of its input, not the correlations (van Albada et al. 2015), so rates are lower.",
-        "CV of the interspike intervals (neurons with 3 spikes or more) and synchrony (variance / mean of the spike count",
-        "of up to 1000 neurons in 3 ms): Potjans & Diesmann (2014) show them in Fig. 6, and print no table of them.",
+        "full scale: mean rates of the reference implementation in NEST (microcircuit-PD14-model, one run).",
+        "Down-scaling keeps mean and variance of the input, not the correlations (van Albada et al. 2015),",
+        "so rates are lower here. CV: of the interspike intervals, neurons with 3 spikes or more. Synchrony:",
+        "variance / mean of the spike count of up to 1000 neurons in 3 ms. Potjans & Diesmann (2014) show both",
+        "as plots (Fig. 6), so there are no numbers to put beside them.",
     ]
     return "\n".join(lines)
 
@@ -128,7 +130,8 @@ def fit_table(fit: _fit.Fit) -> str:
     return "\n".join(lines)
 
 
-def _check(time: float, seed: int, steps: int, out: Path) -> None:
+def _check(scale: float, time: float, seed: int, steps: int, out: Path) -> None:
+    sizes(scale)
     if not time > 0:
         raise ConfigurationError(f"--time={time:g} must be positive")
     as_steps("--time", time, 0.1)

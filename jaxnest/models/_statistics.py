@@ -66,7 +66,7 @@ def synchrony(
     """Variance over mean of the number of spikes of a population in bins of `bin_width` ms; NaN without spikes.
 
     As in Potjans & Diesmann (2014), of `neurons` neurons, here the first ones, or all where there are fewer. 1 for
-    independent Poisson processes. Common fluctuations make it grow with the number of neurons, so compare equal numbers.
+    independent Poisson processes. Common fluctuations make it grow with the number of neurons: compare equal ones.
     """
     bins = int((stop - start) / bin_width + 1e-9)
     if bins < 2:

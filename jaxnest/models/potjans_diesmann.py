@@ -18,7 +18,7 @@ import numpy as np
 from jaxnest.connectivity.distributions import normal
 from jaxnest.connectivity.rules import explicit, fixed_total_number
 from jaxnest.errors import ConfigurationError
-from jaxnest.simulation import Network, Population
+from jaxnest.simulation import Network, Nodes, Population
 
 #: the populations, by layer, excitatory before inhibitory; the order of every table below
 POPULATIONS = ("L23E", "L23I", "L4E", "L4I", "L5E", "L5I", "L6E", "L6I")
@@ -155,7 +155,7 @@ def microcircuit(
     external = net.create("poisson_generator", 8, name="external", rate=EXTERNAL_RATE * s.external)
     net.connect(
         external,
-        sum(populations.values()),
+        sum(populations.values(), Nodes(())),
         explicit(np.repeat(np.arange(8), s.neurons), np.arange(s.neurons.sum())),
         weight=s.external_weight,
         delay=max(round(EXTERNAL_DELAY / h), 1) * h,
@@ -171,7 +171,9 @@ def microcircuit(
                 populations[target],
                 fixed_total_number(int(s.synapses[i, j])),
                 weight=normal(
-                    mean, abs(mean) * WEIGHT_SPREAD, **({"min": 0.0} if mean > 0 else {"max": 0.0})  # keeps its sign
+                    mean,
+                    abs(mean) * WEIGHT_SPREAD,
+                    **({"min": 0.0} if mean > 0 else {"max": 0.0}),  # keeps its sign
                 ),
                 delay=normal(delay, delay * DELAY_SPREAD, min=shortest - 0.5 * h),
             )

@@ -34,6 +34,7 @@ def integrate(
     a_y: Any = 1.0,
     a_dydt: Any = 0.0,
     event: Callable[[Values], tuple[Values, Any]] | None = None,
+    precise: tuple[str, ...] = (),
 ) -> tuple[Values, Any]:
     """Advance the states `s` by one step of the resolution; return them and the sum of the spikes of `event`.
 
@@ -41,16 +42,22 @@ def integrate(
     the states after whatever happens at the end of a sub-step, and the spikes (N,). It is for models in which NEST
     tests the threshold inside its integration loop.
 
+    The states named in `precise` lose nothing to rounding from one step to the next: what they lose is kept in the
+    state `residue` (one row each), and added in the next step. For models whose spike times hang on it in float32.
+
     The tolerances are those of `rkf45_adaptive`; the defaults are what most of NEST's models use. The adaptive solver
     cannot be differentiated backwards, and says so.
     """
+    assert not (precise and event), "an event could not see the states that are kept precise"
     moving = tuple(jax.eval_shape(rates, s))
-    y = Values({name: s[name] for name in moving})
+    begin = {name: s[name] for name in precise}
+    y = Values({name: s.residue[precise.index(name)] if name in begin else s[name] for name in moving})
     rest = Values({name: s[name] for name in s if name not in moving and name != "step_size"})
     spikes = jnp.zeros_like(s[moving[0]])
 
     def slopes(y: Values, aux: Any) -> Values:
-        r = rates(s.replace(**y, **(rest if aux is None else aux[0])))
+        at = {name: begin[name] + y[name] if name in begin else y[name] for name in y}
+        r = rates(s.replace(**at, **(rest if aux is None else aux[0])))
         return Values({name: jnp.broadcast_to(r[name], y[name].shape) for name in moving})
 
     def after(y: Values, aux: Any) -> tuple[Values, Any]:
@@ -81,7 +88,12 @@ def integrate(
         y, spikes = jax.tree.map(_no_reverse, (y, spikes if aux is None else aux[1]))
         aux = None if aux is None else (aux[0], spikes)
     rest, spikes = (rest, spikes) if aux is None else aux
-    return s.replace(**y, **rest, step_size=step_size), spikes
+    s = s.replace(**y, **rest, step_size=step_size)
+    if precise:
+        end = {name: begin[name] + y[name] for name in precise}
+        lost = jnp.stack([y[name] - (end[name] - begin[name]) for name in precise])
+        s = s.replace(**end, residue=jax.lax.stop_gradient(lost))
+    return s, spikes
 
 
 def count_down(refractory: Any, spike: Any, t_ref: Any) -> Any:

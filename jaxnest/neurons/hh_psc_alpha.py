@@ -50,6 +50,7 @@ class hh_psc_alpha(Neuron):
     I_stim = State(0.0, "pA", "current of generators, acting in the next step")
     refractory = State(0, "steps", "steps left in which no spike is counted", dtype="int")
     step_size = STEP_SIZE
+    residue = State(0.0, "", "what rounding took from V_m, Act_m, Inact_h and Act_n", dim=4)
 
     recordables = ("V_m", "Act_m", "Inact_h", "Act_n", "I_syn_ex", "I_syn_in")
 
@@ -86,7 +87,7 @@ class hh_psc_alpha(Neuron):
             )
 
         V_before = s.V_m
-        s, _ = integrate(rates, s, env)
+        s, _ = integrate(rates, s, env, precise=("V_m", "Act_m", "Inact_h", "Act_n"))
         falls = (s.refractory == 0) & (s.V_m < V_before)
         spike = jnp.where(falls, env.fire(s.V_m), 0.0)
         new = s.replace(

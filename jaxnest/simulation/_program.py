@@ -334,7 +334,7 @@ def _initial_states(model: Any, p: Values, n: int, dims: Mapping[str, int], dtyp
             value = p[state.init]
         else:
             value = state.init(p) if callable(state.init) else state.init
-        shape = (n,) if state.dim is None else (dims[state.dim], n)
+        shape = (n,) if state.dim is None else (dims.get(state.dim, state.dim), n)
         kind = jnp.int32 if state.dtype == "int" else dtype
         states[name] = jnp.broadcast_to(jnp.asarray(value, kind), shape)
     return Values(states)
