@@ -33,14 +33,14 @@ def _parser() -> argparse.ArgumentParser:
         "demo",
         help="simulate a cortical microcircuit, then fit its drive by gradient descent",
         description="Simulates the cortical microcircuit of Potjans & Diesmann (2014), down-scaled, and compares its "
-        "populations with the published ones; then finds, by gradient descent through the simulation of a smaller "
-        "copy, the external drives that give the published rates. Below two minutes on two cores.",
+        "populations with those at full scale; then finds, by gradient descent through the simulation of a smaller "
+        "copy, the external drive of each population from the rates alone. Below two minutes on two cores.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     demo.add_argument("--scale", type=float, default=0.1, help="size of the microcircuit, in (0, 1]")
     demo.add_argument("--time", type=float, default=3000.0, help="biological time after the transient of 500, ms")
     demo.add_argument("--seed", type=int, default=1, help="of all random numbers")
-    demo.add_argument("--steps", type=int, default=60, help="of the gradient descent; 0 leaves it out")
+    demo.add_argument("--steps", type=int, default=50, help="of the gradient descent; 0 leaves it out")
     demo.add_argument("--out", type=Path, default=Path("demo_output"), help="folder for the figures")
     demo.add_argument("--no-progress", action="store_true", help="no progress bars")
     demo.set_defaults(command=_demo)

@@ -201,17 +201,6 @@ def spikes_of(program, params, time=15.0):
     return record.spikes["spikes"].sum()
 
 
-@pytest.mark.parametrize("model", ALL)
-def test_gradient_through_spikes_is_finite_and_not_zero(model, x64):
-    program = network(model, I_e=CURRENTS.get(model, (0, 1500.0))[1], t_ref=2.0).compile(delivery="dense", solver="fixed")
-    spikes, grads = jax.value_and_grad(lambda p: spikes_of(program, p), allow_int=True)(program.params)
-    assert spikes > 0
-    for path, g in jax.tree_util.tree_flatten_with_path(grads)[0]:
-        if g.dtype != jax.dtypes.float0:
-            assert np.isfinite(np.asarray(g)).all(), jax.tree_util.keystr(path)
-    assert program.get(grads, "cells.I_e")[0] > 0
-
-
 @pytest.mark.parametrize("wrap", [lambda f: f, jax.jit, jax.checkpoint])
 @pytest.mark.parametrize("model", ["iaf_cond_exp", "aeif_cond_exp"])
 def test_reverse_mode_through_the_adaptive_solver_is_refused(model, wrap, x64):
@@ -235,25 +224,21 @@ def test_forward_mode_through_the_adaptive_solver(x64):
 
 
 @pytest.mark.parametrize("model", AEIF)
-@pytest.mark.parametrize("V_m", [-50.4, 0.0, 1e4, -60.0])
-def test_no_nan_in_the_gradient_of_one_step(model, V_m, x64):
+def test_no_nan_in_the_gradient_of_one_step(model, x64):
     """At threshold, at and beyond the peak, at reset; also where Delta_T = 0 and while refractory."""
+    V_m, Delta_T, refractory = np.array(
+        [(V, D, r) for V in (-50.4, 0.0, 1e4, -60.0) for D in (2.0, 0.0, 0.08) for r in (0, 3)]
+    ).T
     cls = jn.neurons.neurons[model]
-    program = network(model, V_m=V_m).compile()
-    p = program.params["nodes"][next(iter(program.params["nodes"]))]
-    s = program.init(program.params).nodes[next(iter(program.params["nodes"]))]
+    program = network(model, len(V_m), V_m=V_m, Delta_T=Delta_T).compile()
+    (p,), (s,) = program.params["nodes"].values(), program.init().nodes.values()
+    s = s.replace(refractory=jnp.asarray(refractory, jnp.int32))
     env = Env(0.1, program.fire, lambda draw: 0.0, "fixed", 2)
-    x = Inputs(ex=jnp.ones(1), inh=-jnp.ones(1), current=jnp.zeros(1))
+    x = Inputs(ex=jnp.ones(len(V_m)), inh=-jnp.ones(len(V_m)), current=jnp.zeros(len(V_m)))
 
-    @jax.jit
-    @jax.grad
-    def slope(p_and_V, refractory):
-        p, V = p_and_V
-        new, spike = cls.step(p, cls.constants(p, 0.1), s.replace(V_m=V, refractory=refractory), x, env)
+    def last(p, V):
+        new, spike = cls.step(p, cls.constants(p, 0.1), s.replace(V_m=V), x, env)
         return new.V_m.sum() + new.w.sum() + spike.sum()
 
-    for Delta_T in (2.0, 0.0, 0.08):
-        for refractory in (0, 3):
-            changed = p.replace(Delta_T=jnp.full(1, Delta_T))
-            got = slope((changed, jnp.full(1, V_m)), jnp.full(1, refractory, jnp.int32))
-            assert all(np.isfinite(np.asarray(g)).all() for g in jax.tree.leaves(got))
+    for g in jax.tree.leaves(jax.jit(jax.grad(last, (0, 1)))(p, s.V_m)):
+        assert np.isfinite(np.asarray(g)).all()

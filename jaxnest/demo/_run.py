@@ -113,13 +113,14 @@ def fit_table(fit: _fit.Fit) -> str:
         f"{fit.neurons} neurons, {fit.synapses} synapses, {_fit.TIME:g} ms; {len(fit.losses)} steps of Adam in "
         f"{fit.seconds:.1f} s ({fit.compile_seconds:.1f} s of it compilation)",
         "",
-        "population   drive: published  found     rate: at first  found  wanted",
-        "                   1/s          1/s              1/s      1/s     1/s",
+        "Which external drives (1/s, of a neuron) give each population its rate (1/s)?",
+        "",
+        "population   drive: at first   found    true     rate: at first   found  wanted",
     ]
     for i, name in enumerate(POPULATIONS):
         lines.append(
-            f"{name:<12} {fit.start_drive[i]:12.0f} {fit.found_drive[i]:12.0f} {fit.start_rates[i]:16.2f} "
-            f"{fit.found_rates[i]:8.2f} {fit.target_rates[i]:7.2f}"
+            f"{name:<12} {fit.start_drive[i]:15.0f} {fit.found_drive[i]:7.0f} {fit.true_drive[i]:7.0f} "
+            f"{fit.start_rates[i]:18.2f} {fit.found_rates[i]:7.2f} {fit.target_rates[i]:7.2f}"
         )
     before, after = fit.distance(fit.start_rates), fit.distance(fit.found_rates)
     lines += [

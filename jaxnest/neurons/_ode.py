@@ -20,8 +20,8 @@ from jaxnest.errors import ConfigurationError
 from jaxnest.events.ode import rkf45_adaptive, rkf45_fixed
 from jaxnest.neurons._base import Env
 
-#: the state that every model of this kind needs: infinite at first, which makes the first sub-step a whole step
-STEP_SIZE = State(jnp.inf, "ms", "sub-step with which the adaptive solver begins the next step")
+#: the state that every model of this kind needs
+STEP_SIZE = State(0.0, "ms", "sub-step with which the adaptive solver begins the next step; 0: the whole step")
 
 
 def integrate(
@@ -76,7 +76,7 @@ def integrate(
         y, step_size, aux = rkf45_adaptive(
             slopes,
             y,
-            s.step_size,
+            jnp.where(s.step_size > 0, s.step_size, env.h),
             env.h,
             eps_abs=jnp.maximum(eps_abs, least),
             eps_rel=eps_rel,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -13,7 +12,7 @@ from jax import lax
 from jaxnest.events.compact import nth, pack
 from jaxnest.events.plastic import Trail
 from jaxnest.simulation._plan import Plan, Sampling, State
-from jaxnest.simulation._step import Bound, bind, finish_slice, step
+from jaxnest.simulation._step import bind, finish_slice, step
 
 _BLOCK = 128
 

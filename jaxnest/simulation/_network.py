@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxnest._declare import Declared, check_together, nearest, resolve
+from jaxnest._time import as_steps, steps_up
 from jaxnest.connectivity import rules
 from jaxnest.connectivity.distributions import Distribution, delay_steps, sample
 from jaxnest.devices import devices
@@ -17,7 +18,6 @@ from jaxnest.devices.recorders import multimeter, spike_recorder, weight_recorde
 from jaxnest.errors import ConfigurationError
 from jaxnest.neurons import neurons
 from jaxnest.neurons._base import Neuron, Routing
-from jaxnest._time import as_steps, steps_up
 from jaxnest.synapses import synapses
 from jaxnest.synapses._base import Synapse
 

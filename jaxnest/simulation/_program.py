@@ -13,17 +13,19 @@ import numpy as np
 from jax import lax
 
 from jaxnest._declare import nearest
+from jaxnest._time import as_steps
 from jaxnest._values import Values
 from jaxnest.errors import ConfigurationError
 from jaxnest.events import random
 from jaxnest.events.history import Log, Window
 from jaxnest.events.plastic import Plastic
 from jaxnest.learning.surrogate import spike_function
-from jaxnest.simulation._compile import Layouts, Segment, compile_plan, projection_orders
+from jaxnest.simulation._compile import compile_plan
+from jaxnest.simulation._layout import Layouts, Segment
 from jaxnest.simulation._network import Network
 from jaxnest.simulation._plan import Group, Plan, State
 from jaxnest.simulation._step import Bound, bind, finish_slice, step
-from jaxnest._time import as_steps
+from jaxnest.simulation._tables import projection_orders
 
 
 class Record(NamedTuple):
@@ -59,12 +61,11 @@ class Program:
         self.plan: Plan
         self._layouts: Layouts
         self.fire = spike_function(surrogate)
-        self.plan, params, connections, self._layouts = compile_plan(
-            network, delivery=delivery, solver=solver, substeps=substeps
-        )
+        self.plan, build = compile_plan(network, delivery=delivery, solver=solver, substeps=substeps)
+        self._layouts = build.layouts
         self._network = network
-        self.params = jax.tree.map(jnp.asarray, params)
-        self.connections = jax.tree.map(jnp.asarray, connections)
+        self.params = jax.tree.map(jnp.asarray, build.params)
+        self.connections = jax.tree.map(jnp.asarray, build.connections)
         self._populations = {p.name: p for p in network.populations}
 
     def init(self, params: Mapping[str, Any] | None = None, seed: Any = 0) -> State:

@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxnest._cache import enable_compilation_cache
 from jaxnest._declare import check_together, nearest, resolve
+from jaxnest._time import as_steps
 from jaxnest._values import Values
 from jaxnest.devices._base import Device, Recorder, Source
 from jaxnest.errors import ConfigurationError, SimulationError
@@ -22,7 +23,6 @@ from jaxnest.simulation._advance import Buffers, advance, make_buffers
 from jaxnest.simulation._network import Network, Population, Projection, on_grid
 from jaxnest.simulation._plan import State
 from jaxnest.simulation._program import Program
-from jaxnest._time import as_steps
 
 _SPIKE_ROOM = 1 << 18
 _SAMPLE_BYTES = 1 << 26

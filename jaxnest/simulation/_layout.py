@@ -1,0 +1,186 @@
+"""Which array each node lies in: groups of neurons of one model, sources of spikes, ring-buffer columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from jaxnest._values import Values
+from jaxnest.devices._base import Drive, Source
+from jaxnest.errors import ConfigurationError
+from jaxnest.neurons._base import Neuron, Routing
+from jaxnest.simulation import _plan
+from jaxnest.simulation._arrays import concat
+from jaxnest.simulation._network import Network, Nodes, Population, Projection
+
+
+def drive_kind(projection: Projection) -> str | None:
+    """ "spikes" or "current" for a projection from a generator, None for one of spiking sources."""
+    model = projection.pre.parts[0][0].model
+    return model.kind if issubclass(model, Drive) else None
+
+
+def group_populations(net: Network) -> tuple[list[_plan.Group], int, int]:
+    """The groups, the offset from excitatory to inhibitory columns, and the number of ring-buffer columns."""
+    current = {p.name for proj in net.projections if drive_kind(proj) == "current" for p, _ in proj.post}
+    plastic = {p.name for proj in net.projections if proj.model.reads_post for p, _ in proj.post}
+    by_key: dict[tuple[str, tuple[tuple[str, int], ...]], list[Population]] = {}
+    for pop in net.populations:
+        if issubclass(pop.model, Neuron):
+            by_key.setdefault((pop.model.name, tuple(sorted(pop.dims.items()))), []).append(pop)
+    signed = sum(p.n for pops in by_key.values() for p in pops if p.model.routing is Routing.SIGN)  # type: ignore[attr-defined]
+    groups: list[_plan.Group] = []
+    next_signed, next_fixed, source = 0, 2 * signed, 0
+    for (name, dims), pops in by_key.items():
+        model, n = pops[0].model, sum(p.n for p in pops)
+        assert issubclass(model, Neuron)
+        if model.routing is Routing.SIGN:
+            column, next_signed = next_signed, next_signed + n
+        else:
+            column, next_fixed = next_fixed, next_fixed + n * _plan.channels(model, dict(dims))
+        channel = -1
+        if any(p.name in current for p in pops):
+            channel, next_fixed = next_fixed, next_fixed + n
+        starts = np.cumsum([0, *(p.n for p in pops)])
+        groups.append(
+            _plan.Group(
+                key=name if all(g.key != name for g in groups) else f"{name}{dict(dims)}",
+                model=model,
+                n=n,
+                members=tuple(_plan.Member(p.name, int(s), p.n) for p, s in zip(pops, starts, strict=False)),
+                dims=dims,
+                source=source,
+                column=column,
+                current=channel,
+                plastic=any(p.name in plastic for p in pops),
+                ids=np.concatenate([np.arange(p.first, p.first + p.n, dtype=np.int32) for p in pops]),
+            )
+        )
+        source += n
+    return groups, signed, next_fixed
+
+
+def number_sources(net: Network, groups: Sequence[_plan.Group]) -> tuple[list[_plan.SourceGroup], int]:
+    place = sum(g.n for g in groups)
+    sources = []
+    for pop in net.populations:
+        if issubclass(pop.model, Source):
+            sources.append(_plan.SourceGroup(pop.name, pop.model, pop.n, place, pop.options.get("weighted", False)))
+            place += pop.n
+    return sources, place
+
+
+class Index:
+    """Finds sources and input columns of nodes."""
+
+    def __init__(self, net: Network, groups: Sequence[_plan.Group], sources: Sequence[_plan.SourceGroup]) -> None:
+        self.groups = {m.population: (g, m) for g in groups for m in g.members}
+        self.group_list = groups
+        self.source_list = sources
+        self.pops = {p.name: p for p in net.populations}
+        self.start = {s.key: s.source for s in sources}
+        self.start.update({m.population: g.source + m.start for g in groups for m in g.members})
+
+    def sources_of(self, nodes: Nodes) -> np.ndarray:
+        return concat([self.start[pop.name] + index for pop, index in nodes])
+
+    def parts_by_group(self, nodes: Nodes) -> tuple[list[_plan.Group], np.ndarray, np.ndarray]:
+        """The groups that the selection touches; for each node the number of its group, and its place in it."""
+        touched: list[_plan.Group] = []
+        which, local = [], []
+        for pop, index in nodes:
+            group, member = self.groups[pop.name]
+            if group not in touched:
+                touched.append(group)
+            which.append(np.full(len(index), touched.index(group), np.int32))
+            local.append((member.start + index).astype(np.int32))
+        return touched, concat(which), concat(local)
+
+    def source_ids(self) -> np.ndarray:
+        ids = [g.ids for g in self.group_list]
+        ids += [np.arange(self.pops[s.key].first, self.pops[s.key].first + s.n, dtype=np.int32) for s in self.source_list]
+        return concat(ids)
+
+
+def stack(net: Network, members: Sequence[_plan.Member], dtype: Any) -> Values:
+    """Parameters (and given initial states) of populations as arrays over their group: (…, n), or (…, 1) for the single
+    value of a group that is one population. So the value of one population of several can change without a change of shape."""
+    pops = [p for m in members for p in net.populations if p.name == m.population]
+    model = pops[0].model
+    names = [*model.parameters, *(k for k in model.states if any(k in p.given for p in pops))]
+    stacked = {}
+    for name in names:
+        values = [p.values[name] if name in p.values else _default_state(p, name) for p in pops]
+        first = np.asarray(values[0])
+        if len(pops) == 1 and first.shape[-1:] in ((), (1,)):
+            stacked[name] = np.asarray(first if first.ndim else first[None], dtype)
+        else:
+            shape = (lambda p, v: (*np.shape(v)[:-1], p.n))
+            stacked[name] = np.concatenate(
+                [np.broadcast_to(v, shape(p, v)) for p, v in zip(pops, values, strict=True)], axis=-1
+            ).astype(dtype)
+    return Values(stacked)
+
+
+def check_precision(pop: Population, h: float, dtype: Any) -> None:
+    """The times of a generator, which enter the program in `dtype`, must come out on the same steps there."""
+    for name, parameter in pop.model.parameters.items():
+        if parameter.unit == "ms":
+            t = pop.values[name][np.isfinite(pop.values[name])]
+            if (np.round(t.astype(dtype) / np.asarray(h, dtype)) != np.round(t / h)).any():
+                raise ConfigurationError(f"{pop.name}.{name}: times so late need float64 (jax.enable_x64)")
+
+
+def _default_state(pop: Population, name: str) -> np.ndarray:
+    init = pop.model.states[name].init
+    if isinstance(init, str):
+        return pop.values[init]
+    return np.asarray(init(Values(pop.values)) if callable(init) else init, np.float64)
+
+
+def columns_of(group: _plan.Group, kind: str | None, place: np.ndarray, receptor: np.ndarray) -> np.ndarray:
+    """The ring-buffer columns that events to neurons at `place` of a group go to (the excitatory ones)."""
+    if kind == "current":
+        return (group.current + place).astype(np.int32)
+    if group.model.routing is Routing.PORTS:
+        return (group.column + (receptor - 1) * group.n + place).astype(np.int32)
+    if group.model.routing is Routing.COUNT:
+        return (group.column + receptor * group.n + place).astype(np.int32)
+    return (group.column + place).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Where the connections of a projection to one group lie in a table: `counts` (n_sources of the table,)
+    connections in each row, from `offset` (n_sources,) on."""
+
+    table: str
+    group: str
+    counts: np.ndarray
+    offset: np.ndarray
+
+
+@dataclass
+class Layouts:
+    """What the program needs to find a user's names in its arrays."""
+
+    segments: dict[str, list[Segment]] = field(default_factory=dict)
+    drives: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class Build:
+    """A network while it is laid out: where its nodes are (`index`, `n_sources`, `inhibitory`), and the parameters,
+    connections and places of names so far."""
+
+    net: Network
+    index: Index
+    n_sources: int
+    inhibitory: int
+    dtype: Any
+    params: dict[str, Any]
+    connections: dict[str, Any] = field(default_factory=dict)
+    layouts: Layouts = field(default_factory=Layouts)
