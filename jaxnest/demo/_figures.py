@@ -58,7 +58,11 @@ def fit(of: Fit, path: Path) -> Path:
     loss.set(xlabel="step of the descent", ylabel="loss", title="loss, new random numbers each step")
     place = np.arange(8)
     for axes, title, values in (
-        (drive, "drive of a neuron (spikes/s)", (("published", of.start_drive), ("found", of.found_drive))),
+        (
+            drive,
+            "drive of a neuron (spikes/s)",
+            (("at first", of.start_drive), ("found", of.found_drive), ("true", of.true_drive)),
+        ),
         (
             rates,
             "rate (spikes/s)",
@@ -66,9 +70,9 @@ def fit(of: Fit, path: Path) -> Path:
         ),
     ):
         marks: dict[str, dict[str, Any]] = {
-            "published": {"marker": "o", "color": GREY},
             "at first": {"marker": "o", "color": GREY},
             "found": {"marker": "D", "color": COLORS[0]},
+            "true": {"marker": "_", "color": COLORS[1], "ms": 14, "mew": 2},
             "wanted": {"marker": "_", "color": COLORS[1], "ms": 14, "mew": 2},
         }
         for label, value in values:

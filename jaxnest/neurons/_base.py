@@ -43,7 +43,8 @@ class Inputs:
 
     `ex` and `inh` (N,) are the summed weights of the events of this step by sign (``Routing.SIGN``; `inh` is
     not positive); `spikes` (N,) their sum (``SINGLE``) or count (``COUNT``); `ports` (n_ports, N) by receptor.
-    `current` (N,) in pA is what the current generators deliver in this step.
+    `current` (N,) in pA is what the current generators deliver in this step, `filtered` what they deliver to receptor 1
+    of a model with two ``current_receptors``.
     """
 
     ex: Any = None
@@ -51,6 +52,7 @@ class Inputs:
     spikes: Any = None
     ports: Any = None
     current: Any = 0.0
+    filtered: Any = 0.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Neuron(Declared):
     #: the dimension that numbers the receptors of a ``Routing.PORTS`` model
     ports_dim: str = "ports"
     accepts_current: bool = True
+    current_receptors: int = 1
     stochastic: bool = False
 
     tau_minus = Parameter(20.0, "ms", "time constant of the postsynaptic trace of STDP", gt=0)

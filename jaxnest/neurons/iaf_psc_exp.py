@@ -21,8 +21,8 @@ class iaf_psc_exp(Neuron):
     for `t_ref` (rounded up to the grid). Integrated exactly on the grid.
 
     With `delta` > 0 the threshold is soft: the neuron spikes in a step h with probability
-    h rho exp((V - V_th) / delta), also while it is refractory (which then starts anew). NEST's second current input
-    (receptor 1, filtered with tau_syn_ex) is not available.
+    h rho exp((V - V_th) / delta), also while it is refractory (which then starts anew). Currents to receptor 1 are
+    filtered with tau_syn_ex: they add to I_syn_ex what keeps it at their value in the steady state.
 
     Source: Rotter & Diesmann (1999), Biol Cybern 81:381; Tsodyks, Uziel & Markram (2000), J Neurosci 20:RC50.
     """
@@ -43,11 +43,13 @@ class iaf_psc_exp(Neuron):
     I_syn_ex = State(0.0, "pA", "excitatory synaptic current")
     I_syn_in = State(0.0, "pA", "inhibitory synaptic current")
     I_stim = State(0.0, "pA", "current of generators, acting in the next step")
+    I_filtered = State(0.0, "pA", "current of generators to receptor 1, filtered from the next step on")
     refractory = State(0, "steps", "steps of refractoriness left", dtype="int")
 
     recordables = ("V_m", "I_syn_ex", "I_syn_in")
     ordered = (("V_reset", "V_th"),)
     stochastic = True
+    current_receptors = 2
 
     @staticmethod
     def constants(p: Values, h: Any) -> Values:
@@ -83,9 +85,10 @@ class iaf_psc_exp(Neuron):
         spike = lax.cond(k.any_soft, some_soft, lambda: hard)  # random numbers are drawn where they are needed only
         new = s.replace(
             V_m=choose(spike, p.V_reset, V),
-            I_syn_ex=s.I_syn_ex * k.P11ex + x.ex,
+            I_syn_ex=s.I_syn_ex * k.P11ex + (1.0 - k.P11ex) * s.I_filtered + x.ex,
             I_syn_in=s.I_syn_in * k.P11in + x.inh,
             I_stim=x.current,
+            I_filtered=x.filtered,
             refractory=jnp.where(spike > 0, k.t_ref, jnp.where(free, 0, s.refractory - 1)),
         )
         return new, spike

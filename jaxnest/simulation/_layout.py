@@ -25,7 +25,13 @@ def drive_kind(projection: Projection) -> str | None:
 
 def group_populations(net: Network) -> tuple[list[_plan.Group], int, int]:
     """The groups, the offset from excitatory to inhibitory columns, and the number of ring-buffer columns."""
-    current = {p.name for proj in net.projections if drive_kind(proj) == "current" for p, _ in proj.post}
+    current = {
+        (p.name, int(receptor))
+        for proj in net.projections
+        if drive_kind(proj) == "current"
+        for p, _ in proj.post
+        for receptor in np.unique(proj.receptor)
+    }
     plastic = {p.name for proj in net.projections if proj.model.reads_post for p, _ in proj.post}
     by_key: dict[tuple[str, tuple[tuple[str, int], ...]], list[Population]] = {}
     for pop in net.populations:
@@ -41,9 +47,10 @@ def group_populations(net: Network) -> tuple[list[_plan.Group], int, int]:
             column, next_signed = next_signed, next_signed + n
         else:
             column, next_fixed = next_fixed, next_fixed + n * _plan.channels(model, dict(dims))
-        channel = -1
-        if any(p.name in current for p in pops):
-            channel, next_fixed = next_fixed, next_fixed + n
+        channels = [-1, -1]
+        for receptor in range(2):
+            if any((p.name, receptor) in current for p in pops):
+                channels[receptor], next_fixed = next_fixed, next_fixed + n
         starts = np.cumsum([0, *(p.n for p in pops)])
         groups.append(
             _plan.Group(
@@ -54,7 +61,8 @@ def group_populations(net: Network) -> tuple[list[_plan.Group], int, int]:
                 dims=dims,
                 source=source,
                 column=column,
-                current=channel,
+                current=channels[0],
+                filtered=channels[1],
                 plastic=any(p.name in plastic for p in pops),
                 ids=np.concatenate([np.arange(p.first, p.first + p.n, dtype=np.int32) for p in pops]),
             )
@@ -144,7 +152,7 @@ def _default_state(pop: Population, name: str) -> np.ndarray:
 def columns_of(group: _plan.Group, kind: str | None, place: np.ndarray, receptor: np.ndarray) -> np.ndarray:
     """The ring-buffer columns that events to neurons at `place` of a group go to (the excitatory ones)."""
     if kind == "current":
-        return (group.current + place).astype(np.int32)
+        return (np.where(receptor == 0, group.current, group.filtered) + place).astype(np.int32)
     if group.model.routing is Routing.PORTS:
         return (group.column + (receptor - 1) * group.n + place).astype(np.int32)
     if group.model.routing is Routing.COUNT:

@@ -368,8 +368,9 @@ def _check_receptor(name: str, post: Nodes, receptor: Any, drives: list[Populati
         deaf = [pop for pop, _ in post if not pop.model.accepts_current]  # type: ignore[attr-defined]
         if deaf:
             raise ConfigurationError(f"{name}: {deaf[0]!r} takes no current; connect the generator to other neurons")
-        if value.any():
-            raise ConfigurationError(f"{name}.receptor={receptor!r}: a current has no receptor; leave it out")
+        highest = min(pop.model.current_receptors for pop, _ in post) - 1  # type: ignore[attr-defined]
+        if (value < 0).any() or (value > highest).any():
+            raise ConfigurationError(f"{name}.receptor={receptor!r}: currents to {post.parts[0][0]!r} take 0 ... {highest}")
     elif ports:
         highest = min(ports)
         if len({_routing(pop) for pop, _ in post}) > 1:

@@ -27,7 +27,8 @@ class Member:
 @dataclass(frozen=True)
 class Group:
     """All neurons of one model: one array a state. `source` is the index of its first neuron among all sources,
-    `column` the ring-buffer column of its first input channel, `current` that of the current channel (-1: none)."""
+    `column` the ring-buffer column of its first input channel, `current` and `filtered` those of the
+    current channels (-1: none)."""
 
     key: str
     model: type[Neuron]
@@ -37,6 +38,7 @@ class Group:
     source: int
     column: int
     current: int
+    filtered: int
     plastic: bool
     ids: np.ndarray = field(compare=False)
 

@@ -200,14 +200,18 @@ def _neuron_uniform(key: Any, n: Any, g: Group, draw: int) -> Any:
 
 
 def _inputs(plan: Plan, g: Group, arrived: Any) -> Inputs:
-    current = arrived[g.current : g.current + g.n] if g.current >= 0 else jnp.zeros(g.n, arrived.dtype)
+    none = jnp.zeros(g.n, arrived.dtype)
+    currents = {
+        name: arrived[column : column + g.n] if column >= 0 else none
+        for name, column in (("current", g.current), ("filtered", g.filtered))
+    }
     channel = arrived[g.column : g.column + g.n * g.ports]
     if g.model.routing is Routing.SIGN:
         low = g.column + plan.inhibitory
-        return Inputs(ex=channel, inh=arrived[low : low + g.n], current=current)
+        return Inputs(ex=channel, inh=arrived[low : low + g.n], **currents)
     if g.model.routing is Routing.PORTS:
-        return Inputs(ports=channel.reshape(g.ports, g.n), current=current)
-    return Inputs(spikes=channel[: g.n], current=current)
+        return Inputs(ports=channel.reshape(g.ports, g.n), **currents)
+    return Inputs(spikes=channel[: g.n], **currents)
 
 
 def _output(bound: Bound, d: DrivePlan, s: Any, key: Any, n: Any) -> tuple[Any, Any]:
