@@ -521,7 +521,7 @@ def truncated(distribution, low, high):
         (2.0 * normal(1.0, 1.0) - 3.0, scipy.stats.norm(-1, 2).cdf),
         (np.float64(5.0) - normal(1.0, 1.0, min=1.0), truncated(scipy.stats.norm(4, 1), -np.inf, 4)),
     ],
-    ids=str,
+    ids=lambda v: str(v) if isinstance(v, distributions.Distribution) else "cdf",
 )
 def test_distributions(value, cdf, dtype):
     x = sample(value, 20_000, generator(5), dtype)

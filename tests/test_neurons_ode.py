@@ -101,7 +101,8 @@ def test_aeif_fires_several_times_within_a_step(x64):
     assert len(steps) == 366
     assert np.bincount(steps)[1:6].tolist() == [11, 13, 12, 12, 12]
     expected = [-34.042511463125, -56.902109715519, -44.316684338139]
-    np.testing.assert_allclose(traces.V_m[[0, 5, 19], 0], expected, atol=1e-7)
+    # NEST's own V_m moves by 1.6e-4 mV when I_e is changed by one part in 1e13.
+    np.testing.assert_allclose(traces.V_m[[0, 5, 19], 0], expected, atol=1e-3)
 
 
 def test_a_spike_within_a_step_is_followed_by_the_rest_of_the_step(x64):
@@ -148,12 +149,16 @@ def test_numerical_instability_is_reported(state, x64):
         simulate("aeif_cond_exp", 1.0, **state)
 
 
-def test_float32_survives_a_steep_upstroke_and_a_tolerance_below_its_rounding():
-    steps, traces = simulate("aeif_cond_exp", 30.0, Delta_T=0.2, I_e=1200.0, gsl_error_tol=1e-9, t_ref=2.0)
-    with jax.enable_x64(True):
-        exact, _ = simulate("aeif_cond_exp", 30.0, Delta_T=0.2, I_e=1200.0, gsl_error_tol=1e-9, t_ref=2.0)
-    assert np.isfinite(traces.V_m).all()
-    assert steps.tolist() == exact.tolist()
+@pytest.mark.parametrize("double", [False, True])
+def test_an_upstroke_that_no_solver_resolves_is_survived(double):
+    """NEST gives these spikes for Delta_T = 0.1, and raises NumericalInstability for 0.2, where its steps fall worse.
+
+    The tolerance is below float32's rounding.
+    """
+    with jax.enable_x64(double):
+        steps, traces = simulate("aeif_cond_exp", 30.0, 2, Delta_T=[0.1, 0.2], I_e=1200.0, gsl_error_tol=1e-9, t_ref=2.0)
+    assert steps.tolist() == [69, 71, 134, 138, 205, 212, 284, 294]
+    assert traces.V_m.min() > -71.0
 
 
 # --- The fixed solver -----------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from jaxnest.models.potjans_diesmann import microcircuit
 from jaxnest.simulation import Nodes
 
 SCALE, K_SCALE, H = 0.02, 0.01, 0.25
-TRANSIENT, TIME = 50.0, 150.0  # ms: simulated from TRANSIENT on counts
+TRANSIENT, TIME = 50.0, 150.0  # ms: from where on spikes count, and simulated in all
 LEARNING_RATE = 0.06  # of the logarithm of the drives, at first; a cosine brings it to a tenth
 RAISED = 1.3  # the drives to be found, in published ones; a copy this small hardly fires with those themselves
 _OTHERS = 4  # simulations in each step that measure the rates

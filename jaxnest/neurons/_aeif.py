@@ -45,12 +45,11 @@ def spike_current(p: Values, V: Any) -> Any:
 def voltage_rate(p: Values, s: Values, current: Any, env: Env) -> Any:
     """dV/dt in mV/ms under `current` (pA), 0 while refractory.
 
-    The fixed solver cannot resolve the divergence of the upstroke, and would throw V anywhere: there, V rises by no
-    more than twice V_peak - V_reset in a sub-step.
+    No solver resolves the divergence of the upstroke beyond its smallest sub-step, where it would throw V anywhere
+    (NEST raises NumericalInstability then). So V rises by no more than twice V_peak - V_reset in such a sub-step.
     """
-    rate = current / p.C_m
-    if env.solver == "fixed":
-        rate = jnp.minimum(rate, 2 * (p.V_peak - p.V_reset) * env.substeps / env.h)
+    smallest = env.h / env.substeps if env.solver == "fixed" else env.h * jnp.finfo(s.V_m.dtype).eps
+    rate = jnp.minimum(current / p.C_m, 2 * (p.V_peak - p.V_reset) / smallest)
     return jnp.where(s.refractory > 0, 0.0, rate)
 
 
