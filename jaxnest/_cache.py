@@ -18,7 +18,8 @@ def cache_folder() -> Path:
 
 def enable_compilation_cache() -> None:
     """Keep compiled programs on disk, unless the user has configured JAX's cache (or `JAXNEST_CACHE=0`)."""
-    if jax.config.jax_compilation_cache_dir is not None or os.environ.get("JAXNEST_CACHE") == "0":
+    configured = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
+    if configured is not None or os.environ.get("JAXNEST_CACHE") == "0":
         return
     folder = cache_folder()
     try:

@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     demo.add_argument("--scale", type=float, default=0.1, help="size of the microcircuit, in (0, 1]")
-    demo.add_argument("--time", type=float, default=3000.0, help="biological time after the transient of 500, ms")
+    demo.add_argument("--time", type=float, default=10000.0, help="biological time after the transient of 500, ms")
     demo.add_argument("--seed", type=int, default=1, help="of all random numbers")
     demo.add_argument("--steps", type=int, default=50, help="of the gradient descent; 0 leaves it out")
     demo.add_argument("--out", type=Path, default=Path("demo_output"), help="folder for the figures")

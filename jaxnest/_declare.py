@@ -168,9 +168,7 @@ def check_together(model: type[Declared], owner: str, values: Mapping[str, np.nd
     """
     for low, high in model.ordered:
         if not (values[low] < values[high]).all():
-            raise ConfigurationError(
-                f"{owner}: {low}={_show(values[low])} must be less than {high}={_show(values[high])}"
-            )
+            raise ConfigurationError(f"{owner}: {low}={_show(values[low])} must be less than {high}={_show(values[high])}")
     fault = model.check(Values(values))
     if fault:
         raise ConfigurationError(f"{owner}: {fault}")

@@ -54,9 +54,7 @@ def simulate(scale: float, seed: int, time: float, transient: float = 500.0, thr
                 {"rule": "fixed_total_number", "N": n},
                 {
                     "weight": nest.math.redraw(nest.random.normal(mean, abs(mean) * tables.WEIGHT_SPREAD), **bounds),
-                    "delay": nest.math.redraw(
-                        nest.random.normal(delay, delay * tables.DELAY_SPREAD), min=0.05, max=np.inf
-                    ),
+                    "delay": nest.math.redraw(nest.random.normal(delay, delay * tables.DELAY_SPREAD), min=0.05, max=np.inf),
                 },
             )
     nest.Simulate(transient + time)

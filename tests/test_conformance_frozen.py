@@ -7,12 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.conformance import all_scenarios, compare, Result, TOLERANCES
+from tests.conformance import TOLERANCES, Result, all_scenarios, compare
 from tests.conformance.freeze import DATA, load
-
 
 SCENARIOS = all_scenarios()
 # One of every kind; all of them take seconds through `python -m tests.conformance.freeze`.
@@ -91,5 +89,7 @@ def test_comparer_notices_what_is_wrong():
     weights.final[2]["weight"][0] *= 1 + 1e-6
     assert not compare(scenario, frozen, weights).passed
     assert not compare(
-        SCENARIOS["poisson_generator"], load(SCENARIOS["poisson_generator"]), shifted(load(SCENARIOS["poisson_generator"]), 20.0)
+        SCENARIOS["poisson_generator"],
+        load(SCENARIOS["poisson_generator"]),
+        shifted(load(SCENARIOS["poisson_generator"]), 20.0),
     ).passed

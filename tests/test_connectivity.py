@@ -319,8 +319,14 @@ def test_empty_selections():
         (lambda: symmetric_pairwise_bernoulli(0.1, make_symmetric=False), "give make_symmetric=True"),
         (lambda: pairwise_poisson(-1.0), "pairwise_avg_num_conns=-1.0 is out of range; give a finite"),
         (lambda: pairwise_poisson(np.inf), "pairwise_avg_num_conns=inf is out of range"),
-        (lambda: pairwise_poisson(1.0, allow_multapses=False), "pairwise_poisson: allow_multapses=False is not supported"),
-        (lambda: fixed_total_number(1, allow_multapses=False), "fixed_total_number: allow_multapses=False is not supported"),
+        (
+            lambda: pairwise_poisson(1.0, allow_multapses=False),
+            "pairwise_poisson: allow_multapses=False is not supported",
+        ),
+        (
+            lambda: fixed_total_number(1, allow_multapses=False),
+            "fixed_total_number: allow_multapses=False is not supported",
+        ),
         (lambda: fixed_total_number(-1), "N=-1 is negative"),
         (lambda: fixed_indegree(2.0), "indegree=2.0 is not an integer"),
         (lambda: fixed_indegree(True), "indegree=True is not an integer"),
@@ -332,7 +338,10 @@ def test_empty_selections():
         (lambda: rule_from({"rule": "fixed_indegree", "in_degree": 3}), "in_degree=3; did you mean 'indegree'?"),
         (lambda: rule_from({"indegree": 3}), "has no 'rule'"),
         (lambda: rule_from(3), "rule=3 is neither"),
-        (lambda: rule_from({"rule": "symmetric_pairwise_bernoulli", "p": 0.1}), "symmetric_pairwise_bernoulli: .* give "),
+        (
+            lambda: rule_from({"rule": "symmetric_pairwise_bernoulli", "p": 0.1}),
+            "symmetric_pairwise_bernoulli: .* give ",
+        ),
         (lambda: rule_from({"rule": "all_to_all", "make_symmetric": True}), "unknown parameter make_symmetric"),
     ],
 )
@@ -357,7 +366,11 @@ def test_wrong_descriptions(make, message):
                 "allow_autapses=True, allow_multapses=True, or indegree <= 99"
             ),
         ),
-        (fixed_indegree(1, allow_autapses=False), 1, "indegree=1 exceeds the 0 available sources apart from the neuron"),
+        (
+            fixed_indegree(1, allow_autapses=False),
+            1,
+            "indegree=1 exceeds the 0 available sources apart from the neuron",
+        ),
         (fixed_outdegree(12, allow_multapses=False), 10, "outdegree=12 exceeds the 10 available targets"),
         (fixed_total_number(4, allow_autapses=False), 1, "N=4, but 1 sources and 1 targets form no pair"),
         (pairwise_poisson(1e15), 10, "pairwise_avg_num_conns=1000000000000000.0 makes 1e\\+17 connections"),
@@ -371,7 +384,7 @@ def test_impossible_draws(rule, n, message):
 def test_wrong_selections():
     with pytest.raises(ConfigurationError, match="all_to_all: pre_ids contains 2 more than once"):
         all_to_all().draw(generator(), [2, 1, 2], [3])
-    with pytest.raises(ConfigurationError, match="post_ids has shape .* and type float64"):
+    with pytest.raises(ConfigurationError, match=r"post_ids has shape .* and type float64"):
         all_to_all().draw(generator(), [2], [3.5])
 
 
@@ -568,13 +581,22 @@ def test_affine_collapses():
         (lambda: lognormal(0, 1, min=2, max=1), "lognormal: max=1 is below min=2; give min <= max"),
         (lambda: uniform(1, 1), "uniform: min=1 is not below max=1"),
         (lambda: exponential(-1), "exponential: beta=-1 is negative"),
-        (lambda: sample(normal(0, 1, min=50), 3, generator(1)), "3 of 3 values still lie outside .* after 1000 redraws"),
+        (
+            lambda: sample(normal(0, 1, min=50), 3, generator(1)),
+            "3 of 3 values still lie outside .* after 1000 redraws",
+        ),
         (lambda: sample(lognormal(1000, 1), 3, generator(1), name="weight"), "weight: draws from .* overflow float64"),
         (lambda: sample(normal(), 3, generator(1), np.int32), "cannot be drawn as int32; use float32 or float64"),
-        (lambda: sample([1.0, 2.0], 3, generator(1), name="weight"), r"weight: shape \(2,\) does not fit 3 connections"),
+        (
+            lambda: sample([1.0, 2.0], 3, generator(1), name="weight"),
+            r"weight: shape \(2,\) does not fit 3 connections",
+        ),
         (lambda: sample([1.0, np.nan], 2, generator(1), name="delay"), "delay contains NaN"),
         (lambda: sample(1.5, 2, generator(1), np.int32), "value=1.5 does not fit int32"),
-        (lambda: sample("a", 2, generator(1), name="weight"), "weight='a' is neither a number nor an array of 2 numbers"),
+        (
+            lambda: sample("a", 2, generator(1), name="weight"),
+            "weight='a' is neither a number nor an array of 2 numbers",
+        ),
     ],
 )
 def test_wrong_values(make, message):

@@ -51,7 +51,7 @@ def test_currents_have_gradients(x64, model, path, value, params):
 
 
 def test_rates_have_the_gradient_of_the_mean(x64):
-    net, cells = passive(2)
+    net, _cells = passive(2)
     times = {"rate_times": [1.0, 5.0], "rate_values": [2000.0, 8000.0]}
     generator = net.create("inhomogeneous_poisson_generator", name="generator", **times)
     recorder = net.create("spike_recorder", name="recorder")
@@ -85,7 +85,10 @@ def test_spikes_of_opposite_weight_do_not_cancel(x64):
     generator = net.create("spike_generator", **spikes)
     cells = net.create("iaf_psc_exp", 1, V_th=1e6, tau_syn_ex=2.0, tau_syn_in=6.0)
     relay = net.create("parrot_neuron", 1)
-    recorder, meter = net.create("spike_recorder"), net.create("multimeter", record_from=["I_syn_ex", "I_syn_in"], interval=H)
+    recorder, meter = (
+        net.create("spike_recorder"),
+        net.create("multimeter", record_from=["I_syn_ex", "I_syn_in"], interval=H),
+    )
     net.connect(generator, cells, weight=100.0)
     net.connect(generator, relay, weight=-7.0)
     net.connect(relay, recorder)
@@ -127,23 +130,34 @@ def test_spike_times_count_from_origin_and_may_change(x64):
     assert [list(t) for t in sim.spikes(recorder).by_sender()] == first
     sim.set(generator, spike_times=[4.0, 5.0, 6.0, 6.0, 7.0], stop=[np.inf, 100.0, 3.0])
     sim.run(3.0)
-    assert [list(t) for t in sim.spikes(recorder).by_sender()] == [first[0] + [6.0, 6.0, 7.0], first[1] + [6.0, 7.0, 8.0, 8.0], first[2]]
+    assert [list(t) for t in sim.spikes(recorder).by_sender()] == [
+        first[0] + [6.0, 6.0, 7.0],
+        first[1] + [6.0, 7.0, 8.0, 8.0],
+        first[2],
+    ]
 
 
 def test_times_off_the_grid_are_refused_or_rounded_up():
-    net, cells = passive()
+    net, _cells = passive()
     with pytest.raises(jn.ConfigurationError, match="multiple of the resolution"):
         net.create("step_current_generator", amplitude_times=[0.25], amplitude_values=[1.0])
     with pytest.raises(jn.ConfigurationError, match="multiple of the resolution"):
         net.create("spike_generator", spike_times=[0.25])
     rounded = [
-        net.create("step_current_generator", amplitude_times=[0.21, 0.5], amplitude_values=[1.0, 2.0], allow_offgrid_times=True),
+        net.create(
+            "step_current_generator", amplitude_times=[0.21, 0.5], amplitude_values=[1.0, 2.0], allow_offgrid_times=True
+        ),
         net.create("spike_generator", spike_times=[0.21, 0.5], allow_offgrid_times=True),
     ]
     np.testing.assert_allclose(rounded[0].values["amplitude_times"][:, 0], [0.3, 0.5])
     np.testing.assert_array_equal(rounded[1].options["step"], [3, 5])
     with pytest.raises(jn.ConfigurationError, match="increase"):
-        net.create("step_current_generator", amplitude_times=[0.21, 0.25], amplitude_values=[1.0, 2.0], allow_offgrid_times=True)
+        net.create(
+            "step_current_generator",
+            amplitude_times=[0.21, 0.25],
+            amplitude_values=[1.0, 2.0],
+            allow_offgrid_times=True,
+        )
 
 
 @pytest.mark.parametrize(
@@ -196,7 +210,11 @@ def test_a_recorder_hears_a_poisson_generator_of_its_own(x64):
     net = jn.Network(h=H)
     generator = net.create("poisson_generator", 3, rate=[0.0, 500.0, 50000.0], start=2.0, stop=400.0)
     relay = net.create("parrot_neuron", 3)
-    recorders = net.create("spike_recorder", name="a"), net.create("spike_recorder", name="b"), net.create("spike_recorder")
+    recorders = (
+        net.create("spike_recorder", name="a"),
+        net.create("spike_recorder", name="b"),
+        net.create("spike_recorder"),
+    )
     net.connect(generator, relay, "one_to_one", delay=H)
     for recorder in recorders[:2]:
         net.connect(generator, recorder)

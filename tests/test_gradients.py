@@ -199,9 +199,7 @@ def test_gradient_through_plasticity_agrees_with_finite_differences(model, x64):
             assert np.abs(g).sum() > 0
         return
     # Of a spike generator's drive nothing may be differenced: its strong events decide whether there is a spike.
-    n = check_against_differences(
-        lambda p: trace_loss(program, p), program.params, skip=("['h']", "amplitude"), eps=1e-6
-    )
+    n = check_against_differences(lambda p: trace_loss(program, p), program.params, skip=("['h']", "amplitude"), eps=1e-6)
     assert n > 10
 
 

@@ -250,9 +250,7 @@ def test_izhikevich_in_both_schemes(consistent, h):
     inputs = [([5.0, 20.0, 21.0], 6.0, None), ([20.0, 60.0], -4.0, None)]
     params = {"a": 0.1, "d": 2.0, "I_e": 6.0, "V_min": -68.0}
     # Every upstroke multiplies a difference in the last bit by about a thousand, so few of them are looked at.
-    spikes = agree(
-        "izhikevich", 75.0, inputs, ("V_m", "U_m"), atol=1e-7, h=h, consistent_integration=consistent, **params
-    )
+    spikes = agree("izhikevich", 75.0, inputs, ("V_m", "U_m"), atol=1e-7, h=h, consistent_integration=consistent, **params)
     assert len(spikes) > 2
 
 

@@ -70,7 +70,14 @@ def network(pre, post, pairs, delays, weights, synapse="stdp_triplet_synapse", l
     receptor = 1 if synapse.startswith("stdp") else None
     rule = jn.explicit(*pairs)
     projection = net.connect(
-        *parrots, rule, synapse=synapse, weight=weights, delay=delays, receptor=receptor, weight_recorder=recorder, **params
+        *parrots,
+        rule,
+        synapse=synapse,
+        weight=weights,
+        delay=delays,
+        receptor=receptor,
+        weight_recorder=recorder,
+        **params,
     )
     return net, projection
 
@@ -185,8 +192,11 @@ def test_bernoulli_draws_for_every_spike_and_synapse(x64, delivery):
     sent = 3 * len(times)
     assert (logged[:5] == 0).all() and (logged[15:] == sent).all()
     assert abs(logged[5:10].sum() / (5 * sent) - 0.3) < 0.04 and abs(logged[10:15].sum() / (5 * sent) - 0.8) < 0.04
-    _, per_event = np.unique(log.connections[np.isin(log.connections, range(5, 10))] * 1000 + np.round(
-        log.times[np.isin(log.connections, range(5, 10))] / H), return_counts=True)
+    _, per_event = np.unique(
+        log.connections[np.isin(log.connections, range(5, 10))] * 1000
+        + np.round(log.times[np.isin(log.connections, range(5, 10))] / H),
+        return_counts=True,
+    )
     assert set(per_event) == {1, 2, 3}  # not all or none of the three
 
 
@@ -240,8 +250,16 @@ def experiment(synapse, twice=True, **params):
     [
         ("stdp_synapse", {"lambda": 0.01, "tau_plus": 15.0, "weight": 40.0, "mu_plus": 0.4, "mu_minus": 0.7}, {}),
         ("stdp_pl_synapse_hom", {"mu": 0.4, "lambda": 0.02, "alpha": 0.1, "weight": 30.0}, {}),
-        ("stdp_triplet_synapse", {"Aplus": 0.3, "Aplus_triplet": 0.1, "Aminus_triplet": 0.02, "tau_plus": 15.0}, {"weight": 40.0}),
-        ("tsodyks_synapse", {"tau_rec": 100.0, "tau_psc": 100.0, "U": 0.3, "tau_fac": 50.0}, {"x": 0.5, "y": 0.2, "weight": 50.0}),
+        (
+            "stdp_triplet_synapse",
+            {"Aplus": 0.3, "Aplus_triplet": 0.1, "Aminus_triplet": 0.02, "tau_plus": 15.0},
+            {"weight": 40.0},
+        ),
+        (
+            "tsodyks_synapse",
+            {"tau_rec": 100.0, "tau_psc": 100.0, "U": 0.3, "tau_fac": 50.0},
+            {"x": 0.5, "y": 0.2, "weight": 50.0},
+        ),
         ("tsodyks2_synapse", {"tau_rec": 100.0, "U": 0.3, "tau_fac": 50.0, "weight": 50.0}, {}),
     ],
 )

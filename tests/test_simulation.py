@@ -199,7 +199,9 @@ def test_a_result_depends_on_neither_device_nor_sharding_of_trials():
 def test_paths_find_connections_in_the_tables():
     net = jn.Network(seed=3)
     a = net.create("iaf_psc_exp", 5, name="a")
-    b = net.create("iaf_psc_exp_multisynapse" if "iaf_psc_exp_multisynapse" in jn.neurons.neurons else "iaf_psc_exp", 4, name="b")
+    b = net.create(
+        "iaf_psc_exp_multisynapse" if "iaf_psc_exp_multisynapse" in jn.neurons.neurons else "iaf_psc_exp", 4, name="b"
+    )
     rng = np.random.default_rng(0)
     given = {}
     for name, (pre, post) in {"aa": (a, a), "ba": (b, a), "mixed": (a + b, a)}.items():

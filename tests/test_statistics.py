@@ -72,9 +72,7 @@ def test_rates_cvs_and_correlations_are_distributed_as_in_nest():
     pytest.importorskip("nest")
     size = (N_EXC, N_INH, C_EXC, C_INH, WEIGHT, RATE, T)
     n = N_EXC + N_INH
-    ours, theirs = (
-        [statistics(*run(seed, *size), n, T, WARMUP) for seed in SEEDS] for run in (brunel_jaxnest, brunel_nest)
-    )
+    ours, theirs = ([statistics(*run(seed, *size), n, T, WARMUP) for seed in SEEDS] for run in (brunel_jaxnest, brunel_nest))
     for k, name in enumerate(("rate", "CV", "correlation")):
         # Neurons of one network are not independent of each other, networks of different seeds are.
         a, b = ([s[k].mean() for s in runs] for runs in (ours, theirs))

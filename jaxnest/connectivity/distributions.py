@@ -259,8 +259,8 @@ def _fill_within_bounds(distribution: Distribution, rng: np.random.Generator, ou
     distribution.fill(rng, out)
     if isinstance(distribution, (Affine, Uniform)):  # the one bounds what it wraps, the other is bounded by nature
         return
-    low = -np.inf if distribution.min is None else distribution.min
-    high = np.inf if distribution.max is None else distribution.max
+    low = -np.inf if distribution.min is None else distribution.min  # type: ignore[attr-defined]
+    high = np.inf if distribution.max is None else distribution.max  # type: ignore[attr-defined]
     if low == -np.inf and high == np.inf:
         return
     outside = np.flatnonzero((out < low) | (out > high))
@@ -280,7 +280,7 @@ def _fill_within_bounds(distribution: Distribution, rng: np.random.Generator, ou
 
 def _check(distribution: Distribution, *, finite: tuple[str, ...], positive: tuple[str, ...] = ()) -> None:
     kind = type(distribution).__name__.lower()
-    fields = {f.name: getattr(distribution, f.name) for f in dataclasses.fields(distribution)}
+    fields = {f.name: getattr(distribution, f.name) for f in dataclasses.fields(distribution)}  # type: ignore[arg-type]
     bounds = [key for key in ("min", "max") if fields.get(key) is not None]
     for key in (*finite, *bounds):
         number = fields[key]

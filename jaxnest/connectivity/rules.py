@@ -381,7 +381,7 @@ def rule_from(spec: Rule | str | Mapping[str, Any]) -> Rule:
     if not isinstance(name, str) or name not in RULES:
         raise ConfigurationError(f"unknown connection rule {name!r}; {_nearest(name, RULES)}")
     rule = RULES[name]
-    fields = {field.name: field for field in dataclasses.fields(rule)}
+    fields = {field.name: field for field in dataclasses.fields(rule)}  # type: ignore[arg-type]
     for key, value in arguments.items():
         if key == "make_symmetric" and key not in fields and value is False:
             continue
@@ -577,7 +577,7 @@ def _unique_ids(rule: Rule, pre_ids: ArrayLike, post_ids: ArrayLike) -> Pairs:
 
 
 def _check_switches(rule: Rule, **required: bool) -> None:
-    for key in _NEST_SWITCHES.keys() & {field.name for field in dataclasses.fields(rule)}:
+    for key in _NEST_SWITCHES.keys() & {field.name for field in dataclasses.fields(rule)}:  # type: ignore[arg-type]
         value = getattr(rule, key)
         if not isinstance(value, (bool, np.bool_)):
             raise ConfigurationError(f"{rule.name}: {key}={value!r} is not a truth value; give True or False")

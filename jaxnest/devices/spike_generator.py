@@ -38,9 +38,7 @@ class spike_generator(Source):
             for key, factors in (("spike_weights", weights), ("spike_multiplicities", counts)):
                 factor = np.ones(len(at)) if factors is None or len(factors[i]) == 0 else factors[i]
                 if len(factor) != len(at):
-                    raise ConfigurationError(
-                        f"{owner}.{key} has {len(factor)} values for {len(at)} spike_times; give as many"
-                    )
+                    raise ConfigurationError(f"{owner}.{key} has {len(factor)} values for {len(at)} spike_times; give as many")
                 if key == "spike_multiplicities" and ((factor < 0) | (factor % 1 != 0)).any():
                     raise ConfigurationError(f"{owner}.{key}={factor} must be integers >= 0")
                 columns[key].append(factor)
@@ -91,7 +89,7 @@ class spike_generator(Source):
         place = jnp.minimum(place, size - 1)
         now = jnp.where(there & (p.step[place] == stamp), p.count[place], 0.0)
         index = p.index[place]
-        if weighted:
+        if sums is not None:
             value = now * p.spike_weights[place]
             sums = sums.at[index + jnp.where(value < 0, count, 0)].add(value)
         return spikes.at[index].add(now), sums

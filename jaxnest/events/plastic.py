@@ -150,9 +150,7 @@ def deliver_events(
             trail = _append(trail, step, start + lanes, weight, inside & passed)
         ended = begin + width >= end
         again = ended & (repeat + 1 < repeats[event])
-        plastic = plastic._replace(
-            synapse=synapse, last=plastic.last.at[source].set(jnp.where(ended, step + 1, last))
-        )
+        plastic = plastic._replace(synapse=synapse, last=plastic.last.at[source].set(jnp.where(ended, step + 1, last)))
         return (
             jnp.where(ended & ~again, k + 1, k),
             jnp.where(ended, jnp.where(again, repeat + 1, 0), repeat),
@@ -168,9 +166,7 @@ def deliver_events(
     return flat.reshape(ring.shape), plastic, trail
 
 
-def bring_up_to_date(
-    rule: Rule, plastic: Plastic, p: Values, now: Any, table: Table, log: Log, rate: Any, h: Any
-) -> Plastic:
+def bring_up_to_date(rule: Rule, plastic: Plastic, p: Values, now: Any, table: Table, log: Log, rate: Any, h: Any) -> Plastic:
     """Let every synapse use the postsynaptic spikes that have reached it by the stamp `now`."""
     width = rule.layout.width
     n_sources = table.row_ptr.shape[0] - 1
@@ -245,9 +241,7 @@ def deliver_dense(
         if rule.pre_repeats:
             times = jnp.round(jnp.abs(amplitude)).astype(jnp.int32)
             reals, whole = (p, since_last, K_minus, K_triplet, value), (times, stamp - 1, connection, key)
-            s, more, trail = _repeated(
-                partial(_pre_again, rule), times, 1, reals, whole, (s, jnp.zeros_like(total), trail)
-            )
+            s, more, trail = _repeated(partial(_pre_again, rule), times, 1, reals, whole, (s, jnp.zeros_like(total), trail))
             total = total + more
         column = table.target + jnp.where(weight < 0, rule.layout.inhibitory, 0)
         ring = ring.at[(stamp - 1 + delay) % ring.shape[0], column].add(total.astype(ring.dtype))

@@ -63,6 +63,10 @@ INITIAL_V = (
 )
 #: mean rates at full scale, spikes/s, as measured with the reference implementation (one run); the scaling needs them
 FULL_RATES = np.array([0.903, 2.965, 4.414, 5.876, 7.569, 8.633, 1.105, 7.829])
+#: published irregularity (CV of interspike intervals) and synchrony at full scale under Poisson input, from 60 s and
+#: about 1000 neurons a population: Romaro et al. (2021), Neural Comput 33:1993, Tables A.3 and A.5
+FULL_CV = np.array([0.938, 0.916, 0.891, 0.873, 0.847, 0.809, 0.924, 0.819])
+FULL_SYNCHRONY = np.array([2.9, 1.8, 3.0, 1.7, 4.4, 1.1, 1.2, 1.0])
 
 
 @dataclass(frozen=True)

@@ -77,12 +77,7 @@ class gif_psc_exp(Neuron):
         E_sfa = p.V_T_star + jnp.sum(s.sfa, axis=0)
         I_syn_ex = s.I_syn_ex * k.P11ex + x.ex
         I_syn_in = s.I_syn_in * k.P11in + x.inh
-        U = (
-            (s.I_stim + p.I_e - I_stc) * k.P30
-            + (s.V_m - p.E_L) * k.P33
-            + I_syn_ex * k.P21ex
-            + I_syn_in * k.P21in
-        )
+        U = (s.I_stim + p.I_e - I_stc) * k.P30 + (s.V_m - p.E_L) * k.P33 + I_syn_ex * k.P21ex + I_syn_in * k.P21in
         V = jnp.where(free, p.E_L + U, p.V_reset)
         # The exponent is bounded where a spike is certain, so that neither value nor derivative overflows.
         intensity = 1e-3 * p.lambda_0 * jnp.exp(jnp.minimum((V - E_sfa) / p.Delta_V, 60.0))

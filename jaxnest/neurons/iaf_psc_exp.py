@@ -67,12 +67,7 @@ class iaf_psc_exp(Neuron):
     @staticmethod
     def step(p: Values, k: Values, s: Values, x: Inputs, env: Env) -> tuple[Values, Any]:
         free = s.refractory == 0
-        U = (
-            (s.V_m - p.E_L) * k.P22
-            + s.I_syn_ex * k.P21ex
-            + s.I_syn_in * k.P21in
-            + (p.I_e + s.I_stim) * k.P20
-        )
+        U = (s.V_m - p.E_L) * k.P22 + s.I_syn_ex * k.P21ex + s.I_syn_in * k.P21in + (p.I_e + s.I_stim) * k.P20
         V = jnp.where(free, p.E_L + U, s.V_m)
         hard = jnp.where(free, env.fire(V - p.V_th), 0.0)
 

@@ -71,12 +71,7 @@ class mat2_psc_exp(Neuron):
     @staticmethod
     def step(p: Values, k: Values, s: Values, x: Inputs, env: Env) -> tuple[Values, Any]:
         free = s.refractory == 0
-        U = (
-            (s.V_m - p.E_L) * k.P22
-            + s.I_syn_ex * k.P21ex
-            + s.I_syn_in * k.P21in
-            + (p.I_e + s.I_stim) * k.P20
-        )
+        U = (s.V_m - p.E_L) * k.P22 + s.I_syn_ex * k.P21ex + s.I_syn_in * k.P21in + (p.I_e + s.I_stim) * k.P20
         V = p.E_L + U
         short, long = s.V_th_alpha_1 * k.P11th, s.V_th_alpha_2 * k.P22th
         spike = jnp.where(free, env.fire(V - (p.omega + long + short)), 0.0)

@@ -57,9 +57,7 @@ def make_buffers(plan: Plan, state: State, *, spike_room: int, rows: int, trail_
         values = {f: jnp.zeros((rows, *shape, len(s.index)), dtype) for f, shape in shapes.items()}
         samples[s.key] = SampleBuffer(jnp.zeros(rows, jnp.int32), values, zero)
     trails = {
-        key: Trail(
-            jnp.zeros(room + 1, jnp.int32), jnp.zeros(room + 1, jnp.int32), jnp.zeros(room + 1, dtype), zero
-        )
+        key: Trail(jnp.zeros(room + 1, jnp.int32), jnp.zeros(room + 1, jnp.int32), jnp.zeros(room + 1, dtype), zero)
         for key, room in trail_room.items()
     }
     return Buffers(spikes, samples, trails)

@@ -71,7 +71,7 @@ def compile_plan(net: Network, *, delivery: str, solver: str, substeps: int) -> 
         window_length=longest + slice_steps + 1,
         solver=solver,
         substeps=substeps,
-        source_ids=concat([b.index.source_ids(), *(net[r.plan.population].first + r.index for r in recorded)]),
+        source_ids=concat([b.index.source_ids(), *(b.index.pops[r.plan.population].first + r.index for r in recorded)]),
     )
     return plan, b
 

@@ -103,7 +103,7 @@ def drive_plans(b: Build) -> list[_plan.DrivePlan]:
 
 
 def samplings(net: Network, index: Index) -> list[_plan.Sampling]:
-    out = []
+    out: list[_plan.Sampling] = []
     for recording in net.recordings:
         recorder = recording.recorder
         if not issubclass(recorder.model, multimeter) or not recorder.options["record_from"]:
@@ -129,9 +129,7 @@ def samplings(net: Network, index: Index) -> list[_plan.Sampling]:
     return out
 
 
-def spike_recordings(
-    net: Network, index: Index, recorded: Sequence[RecordedDrive]
-) -> list[_plan.SpikeRecording]:
+def spike_recordings(net: Network, index: Index, recorded: Sequence[RecordedDrive]) -> list[_plan.SpikeRecording]:
     sources: dict[str, list[np.ndarray]] = {}
     direct = iter(recorded)
     for recording in net.recordings:

@@ -37,7 +37,7 @@ def group_populations(net: Network) -> tuple[list[_plan.Group], int, int]:
     for pop in net.populations:
         if issubclass(pop.model, Neuron):
             by_key.setdefault((pop.model.name, tuple(sorted(pop.dims.items()))), []).append(pop)
-    signed = sum(p.n for pops in by_key.values() for p in pops if p.model.routing is Routing.SIGN)  # type: ignore[attr-defined]
+    signed = sum(p.n for pops in by_key.values() for p in pops if _signed(p))
     groups: list[_plan.Group] = []
     next_signed, next_fixed, source = 0, 2 * signed, 0
     for (name, dims), pops in by_key.items():
@@ -69,6 +69,10 @@ def group_populations(net: Network) -> tuple[list[_plan.Group], int, int]:
         )
         source += n
     return groups, signed, next_fixed
+
+
+def _signed(pop: Population) -> bool:
+    return issubclass(pop.model, Neuron) and pop.model.routing is Routing.SIGN
 
 
 def number_sources(net: Network, groups: Sequence[_plan.Group]) -> tuple[list[_plan.SourceGroup], int]:
@@ -126,10 +130,8 @@ def stack(net: Network, members: Sequence[_plan.Member], dtype: Any) -> Values:
         if len(pops) == 1 and first.shape[-1:] in ((), (1,)):
             stacked[name] = np.asarray(first if first.ndim else first[None], dtype)
         else:
-            shape = (lambda p, v: (*np.shape(v)[:-1], p.n))
-            stacked[name] = np.concatenate(
-                [np.broadcast_to(v, shape(p, v)) for p, v in zip(pops, values, strict=True)], axis=-1
-            ).astype(dtype)
+            full = [np.broadcast_to(v, (*np.shape(v)[:-1], p.n)) for p, v in zip(pops, values, strict=True)]
+            stacked[name] = np.concatenate(full, axis=-1).astype(dtype)
     return Values(stacked)
 
 

@@ -155,7 +155,8 @@ class Network:
         return sum(p.n for p in self.populations)
 
     def __getitem__(self, name: str) -> Population | Projection:
-        known = {p.name: p for p in (*self.populations, *self.projections)}
+        known: dict[str, Population | Projection] = {p.name: p for p in self.populations}
+        known.update({p.name: p for p in self.projections})
         if name not in known:
             raise ConfigurationError(f"no population or projection {name!r}; {nearest(name, list(known))}")
         return known[name]
@@ -247,8 +248,7 @@ class Network:
         drives = [pop for pop, _ in pre if issubclass(pop.model, Drive)]
         if drives and not model.static:
             raise ConfigurationError(
-                f"{name}: {drives[0].name} drives its targets directly and cannot use {model.name}; "
-                "put a parrot_neuron between"
+                f"{name}: {drives[0].name} drives its targets directly and cannot use {model.name}; put a parrot_neuron between"
             )
         weighted = [pop for pop, _ in pre if pop.options.get("weighted")]
         if weighted and not (model.static and recorder is None):
@@ -359,7 +359,7 @@ def _per_connection(what: str, value: Any, n: int, rng: np.random.Generator) -> 
 
 
 def _check_receptor(name: str, post: Nodes, receptor: Any, drives: list[Population], n: int) -> np.ndarray:
-    ports = {pop.dims[pop.model.ports_dim] for pop, _ in post if _routing(pop) is Routing.PORTS}
+    ports = {pop.dims[pop.model.ports_dim] for pop, _ in post if _routing(pop) is Routing.PORTS}  # type: ignore[attr-defined]
     current = bool(drives) and all(d.model.kind == "current" for d in drives)  # type: ignore[attr-defined]
     value = np.asarray(0 if receptor is None else receptor)
     if not np.issubdtype(value.dtype, np.integer) or value.shape not in ((), (n,)):
@@ -399,7 +399,7 @@ def _synapse_values(
         if key not in known:
             raise ConfigurationError(f"{name}: {model.name} has no parameter {key!r}; {nearest(key, list(known))}")
         checked = _per_connection(f"{name}.{key}", value, n, rng)
-        fault = known[key].fault(checked)
+        fault = known[key].fault(checked)  # type: ignore[attr-defined]
         if fault:
             raise ConfigurationError(f"{name}.{key}={value!r} {fault}")
         values[key] = _common(f"{name}.{key}", model, checked) if key in model.common else checked

@@ -76,7 +76,7 @@ class Program:
         """
         params = self.params if params is None else params
         plan = self.plan
-        key = random.key_from_seed(seed) if isinstance(seed, (int, np.integer)) else jnp.asarray(seed, jnp.uint32)
+        key = random.key_from_seed(int(seed)) if isinstance(seed, (int, np.integer)) else jnp.asarray(seed, jnp.uint32)
         dtype = params["h"].dtype
         nodes: dict[str, Any] = {g.key: _initial(g, params["nodes"][g.key], dtype) for g in plan.groups}
         for d in plan.drives:
@@ -184,9 +184,7 @@ class Program:
             rows = (-(first + 1) + s.offset) % s.interval + s.interval * jnp.arange(n_steps // s.interval)
             kept = traces[s.key] if s.interval == 1 else jax.tree.map(lambda x, r=rows: x[r], traces[s.key])
             parts.setdefault(s.recorder, []).append(kept)
-        return {
-            name: jax.tree.map(lambda *x: jnp.concatenate(x, axis=1), *several) for name, several in parts.items()
-        }
+        return {name: jax.tree.map(lambda *x: jnp.concatenate(x, axis=1), *several) for name, several in parts.items()}
 
     # --- from names to arrays -------------------------------------------------------------------------------------
 
@@ -204,9 +202,7 @@ class Program:
             group, start, n = self._place(owner)
             values = tree.nodes[group] if isinstance(tree, State) else tree["nodes"][group]
             value = _lookup(values, owner, name)
-            return value[..., start : start + n] if value.shape[-1] != 1 else jnp.broadcast_to(
-                value, (*value.shape[:-1], n)
-            )
+            return value[..., start : start + n] if value.shape[-1] != 1 else jnp.broadcast_to(value, (*value.shape[:-1], n))
         parts = []
         for key, index in self._connection_parts(owner):
             values = tree.tables[key].synapse if isinstance(tree, State) else tree["tables"][key]
@@ -301,7 +297,8 @@ class Program:
         return next((g.n for g in self.plan.groups if g.key == key), None) or self._populations[key].n
 
     def _table_size(self, key: str) -> int:
-        return next(x.n for x in (*self.plan.tables, *self.plan.drives) if x.key == key)
+        sizes = {t.key: t.n for t in self.plan.tables} | {d.key: d.n for d in self.plan.drives}
+        return sizes[key]
 
     def _connection_parts(self, projection: str) -> list[tuple[str, np.ndarray]]:
         """For each table that holds connections of the projection: its key, and their places in it."""
@@ -309,8 +306,7 @@ class Program:
             sizes = {d.key: d.n for d in self.plan.drives}
             return [(k, np.arange(sizes[k])) for k in self._layouts.drives[projection]]
         return [
-            (s.table, _places(s, np.asarray(self.connections[s.table].row_ptr)))
-            for s in self._layouts.segments[projection]
+            (s.table, _places(s, np.asarray(self.connections[s.table].row_ptr))) for s in self._layouts.segments[projection]
         ]
 
 

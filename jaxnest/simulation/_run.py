@@ -93,15 +93,11 @@ class Simulation:
         self.state = _own(self.program.init(self.params, seed))
         plan = self.program.plan
         per_slice = plan.slice_steps * max(plan.n_sources, 1)
-        row = max(
-            (4 * 2 * len(s.index) * len(s.fields) for s in plan.samplings), default=1
-        )
+        row = max((4 * 2 * len(s.index) * len(s.fields) for s in plan.samplings), default=1)
         rows = int(max(min(_SAMPLE_BYTES // max(row, 1), 1 << 16), plan.slice_steps))
         trail_room = {t.key: self._trail_room(t) for t in plan.tables if t.recorder}
         self._buffers = _own(
-            make_buffers(
-                plan, self.state, spike_room=max(_SPIKE_ROOM, 2 * per_slice), rows=rows, trail_room=trail_room
-            )
+            make_buffers(plan, self.state, spike_room=max(_SPIKE_ROOM, 2 * per_slice), rows=rows, trail_room=trail_room)
         )
         self._advance = jax.jit(partial(advance, plan, self.program.fire), donate_argnums=(2, 3))
         self._spikes: list[tuple[np.ndarray, ...]] = []
@@ -289,18 +285,14 @@ class Simulation:
         if recording is None:
             raise ConfigurationError(f"{recorder!r} is no spike_recorder that is connected")
         empty = np.empty(0, np.int32)
-        step, source, count = (
-            np.concatenate([c[i] for c in self._spikes]) if self._spikes else empty for i in range(3)
-        )
+        step, source, count = (np.concatenate([c[i] for c in self._spikes]) if self._spikes else empty for i in range(3))
         position = np.full(plan.n_sources, -1, np.int32)
         position[recording.sources] = np.arange(len(recording.sources))
         keep = (position[source] >= 0) & (step > recording.start) & (step <= recording.stop)
         step, source, count = step[keep], source[keep], np.abs(np.round(count[keep])).astype(int)
         if (count != 1).any():
             step, source = np.repeat(step, count), np.repeat(source, count)
-        return Spikes(
-            np.round(step * self.network.h, 6), position[source], plan.source_ids[source], len(recording.sources)
-        )
+        return Spikes(np.round(step * self.network.h, 6), position[source], plan.source_ids[source], len(recording.sources))
 
     def traces(self, recorder: Population) -> Traces:
         """What a multimeter recorded so far."""
@@ -360,6 +352,3 @@ class _Bar:
 
     def close(self) -> None:
         self._bar.close()
-
-
-

@@ -143,15 +143,13 @@ def _make_room(plan: Plan, bound: Bound, state: State) -> State:
             log = carry[0]
             return jnp.max(log.count - log.consumed) > plan.log_length // 2
 
-        def update(carry: Any, tables: Any = tables, rate: Any = bound.rates[g.key]) -> Any:
+        def update(carry: Any, tables: Any = tables, rate: Any = bound.rates[g.key], now: Any = state.step) -> Any:
             log, synapses = carry
             new = {}
             for t in tables:
                 q = _synapse_parameters(t, bound.params["tables"][t.key])
                 table = bound.connections[t.key]
-                new[t.key] = bring_up_to_date(
-                    _rule(t), synapses[t.key], q, state.step, table, log, rate, bound.h
-                )
+                new[t.key] = bring_up_to_date(_rule(t), synapses[t.key], q, now, table, log, rate, bound.h)
             return log._replace(consumed=log.count), new
 
         log, synapses = lax.while_loop(full, update, (log, {t.key: state.tables[t.key] for t in tables}))
@@ -183,9 +181,7 @@ def _weighted(plan: Plan, pending: Any) -> tuple[Any, ...]:
 
 def _rule(t: TablePlan) -> Rule:
     assert t.model is not None
-    return Rule(
-        t.model, t.layout, t.stream, t.first_column, t.n_post, t.counts_events, t.pre_repeats, t.post_repeats
-    )
+    return Rule(t.model, t.layout, t.stream, t.first_column, t.n_post, t.counts_events, t.pre_repeats, t.post_repeats)
 
 
 def _synapse_parameters(t: TablePlan, p: Values) -> Values:

@@ -21,9 +21,7 @@ from jaxnest.simulation._network import Network, Projection
 _STREAM_TABLES = 1 << 20
 
 
-def projection_orders(
-    net: Network, plan: _plan.Plan, projection: Projection, segments: Sequence[Segment]
-) -> list[np.ndarray]:
+def projection_orders(net: Network, plan: _plan.Plan, projection: Projection, segments: Sequence[Segment]) -> list[np.ndarray]:
     """For each segment of a projection, which of its connections (as drawn) it holds, in the table's order."""
     index = Index(net, plan.groups, plan.sources)
     source = index.sources_of(projection.pre)[projection.sources]
@@ -77,7 +75,7 @@ def table_plans(b: Build) -> list[_plan.TablePlan]:
                     recorder=None if proj.weight_recorder is None else proj.weight_recorder.name,
                     stream=_STREAM_TABLES + proj.number * 64 + j,
                     n=len(order),
-                    pre_repeats=any(issubclass(p.model, Source) or p.model.routing is Routing.COUNT for p, _ in proj.pre),
+                    pre_repeats=any(issubclass(p.model, Source) or p.model.routing is Routing.COUNT for p, _ in proj.pre),  # type: ignore[attr-defined]
                     post_repeats=group.multiple,
                 )
             )
@@ -123,9 +121,7 @@ def _table(
     return Table(row_ptr, column, unsigned(sorted_by(delay, order))), weight
 
 
-def _synapse_params(
-    proj: Projection, values: Mapping[str, np.ndarray], weight: np.ndarray, n: int, dtype: Any
-) -> Values:
+def _synapse_params(proj: Projection, values: Mapping[str, np.ndarray], weight: np.ndarray, n: int, dtype: Any) -> Values:
     """Parameters of a table's synapses, (1,) or (n,), the initial weights, and the initial states that were given."""
     model = proj.model
     params = {k: np.atleast_1d(values.get(k, np.asarray(p.default))).astype(dtype) for k, p in model.parameters.items()}

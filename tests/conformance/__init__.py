@@ -4,9 +4,8 @@ A `Scenario` says what to simulate without saying with what. `nest_runner.run` s
 NEST gave when the data were frozen, and `compare.compare` holds two results against each other.
 """
 
-from .compare import compare, Report, Tolerance, TOLERANCES
+from .compare import TOLERANCES, Report, Tolerance, compare
 from .scenario import Connection, Each, Node, Phase, Result, Scenario, Trace, WeightLog
-
 
 __all__ = [
     "TOLERANCES",

@@ -37,7 +37,13 @@ TOLERANCES = {
         Tolerance("rkf45_f64", trace_atol=1e-6, trace_rtol=1e-9, weight_rtol=1e-9),
         Tolerance("plastic_f64", trace_atol=1e-7, trace_rtol=1e-9, weight_rtol=1e-9),
         Tolerance(
-            "float32", "counts", count_rtol=0.01, trace_atol=1e-2, trace_rtol=1e-4, until_first_difference=True, weight_rtol=1e-3
+            "float32",
+            "counts",
+            count_rtol=0.01,
+            trace_atol=1e-2,
+            trace_rtol=1e-4,
+            until_first_difference=True,
+            weight_rtol=1e-3,
         ),
         Tolerance("occupied_steps", "occupied"),
         Tolerance("statistical", "distribution", p_value=0.01),
@@ -66,10 +72,14 @@ class Report:
     def __str__(self):
         lines = [f"{self.scenario} at {self.tolerance}: {'passed' if self.passed else 'FAILED'}"]
         lines += [f"  {failure}" for failure in self.failures]
-        lines.append(f"  spikes: {self.n_spikes[0]} in the reference, {self.n_spikes[1]} here, {self.n_differing_spikes} differ")
+        lines.append(
+            f"  spikes: {self.n_spikes[0]} in the reference, {self.n_spikes[1]} here, {self.n_differing_spikes} differ"
+        )
         if self.first_difference:
             lines.append(f"  first difference: {self.first_difference}")
-        lines += [f"  largest error of {name}.{recordable}: {error:.3g}" for (name, recordable), error in self.trace_errors.items()]
+        lines += [
+            f"  largest error of {name}.{recordable}: {error:.3g}" for (name, recordable), error in self.trace_errors.items()
+        ]
         lines += [f"  largest relative error of {name}: {error:.3g}" for name, error in self.weight_errors.items()]
         lines += [f"  p = {p:.3g} for {name}" for name, p in self.p_values.items()]
         return "\n".join(lines)
@@ -116,7 +126,13 @@ def compare_spikes(scenario, ref, got, tolerance, report) -> float:
     first = (np.inf, "")
     for name in ref.spikes:
         ours, theirs = (
-            Counter(zip(steps_of(r.spikes[name][0], scenario.h).tolist(), np.asarray(r.spikes[name][1]).tolist(), strict=True))
+            Counter(
+                zip(
+                    steps_of(r.spikes[name][0], scenario.h).tolist(),
+                    np.asarray(r.spikes[name][1]).tolist(),
+                    strict=True,
+                )
+            )
             for r in (ref, got)
         )
         if tolerance.spikes == "occupied":
@@ -191,7 +207,12 @@ def compare_weights(scenario, ref, got, tolerance, report) -> None:
             )
             continue
         check_relative(
-            name, ours[3], other[3], tolerance, report, lambda k, ours=ours: f"step {ours[0][k]}, {ours[1][k]} to {ours[2][k]}"
+            name,
+            ours[3],
+            other[3],
+            tolerance,
+            report,
+            lambda k, ours=ours: f"step {ours[0][k]}, {ours[1][k]} to {ours[2][k]}",
         )
     for k, state in enumerate(ref.final):
         link = scenario.connections[k]

@@ -8,7 +8,6 @@ import numpy as np
 from . import all_scenarios
 from .scenario import Result, Scenario, Trace, WeightLog
 
-
 DATA = Path(__file__).parent / "data"
 # Which samples of a trace are kept: all in the first DENSE ms of a phase, then every STRIDE-th step, so that the files stay small.
 DENSE, STRIDE = 3.0, 23
@@ -41,7 +40,11 @@ def save(scenario: Scenario, result: Result) -> Path:
             arrays[f"traces/{name}/values/{recordable}"] = values
     for name, log in result.weights.items():
         arrays[f"weights/{name}/steps"] = np.round(log.times / scenario.h).astype(np.int32)
-        for key, values in (("pre", log.pre.astype(np.int16)), ("post", log.post.astype(np.int16)), ("weights", log.weights)):
+        for key, values in (
+            ("pre", log.pre.astype(np.int16)),
+            ("post", log.post.astype(np.int16)),
+            ("weights", log.weights),
+        ):
             arrays[f"weights/{name}/{key}"] = values
     for k, state in enumerate(result.final):
         for name, values in state.items():

@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .scenario import Connection, pick, RECORDERS, Result, Scenario, Trace, WeightLog
-
+from .scenario import RECORDERS, Connection, Result, Scenario, Trace, WeightLog, pick
 
 # Labels tell apart the connections of a multapse, whose order GetConnections need not keep.
 PLAIN = "static_synapse_lbl"
@@ -145,7 +144,9 @@ def trace_of(meter, h: float, first: int, n: int) -> Trace:
     times = on_grid(events["times"], h)[order].reshape(-1, n)
     if len(times) and (np.ptp(times, axis=1).any() or (events["senders"][order].reshape(-1, n) != first + np.arange(n)).any()):
         raise RuntimeError("a multimeter missed a node")
-    values = {name: np.asarray(value)[order].reshape(-1, n) for name, value in events.items() if name not in ("times", "senders")}
+    values = {
+        name: np.asarray(value)[order].reshape(-1, n) for name, value in events.items() if name not in ("times", "senders")
+    }
     return Trace(times[:, 0].copy(), values)
 
 
@@ -167,6 +168,10 @@ def on_grid(times, h: float) -> np.ndarray:
 def plain(params: dict[str, Any]) -> dict[str, Any]:
     """NumPy values as the Python ones that NEST accepts; tuples as lists."""
     return {
-        name: value.tolist() if isinstance(value, np.ndarray | np.generic) else list(value) if isinstance(value, tuple) else value
+        name: value.tolist()
+        if isinstance(value, np.ndarray | np.generic)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
         for name, value in params.items()
     }

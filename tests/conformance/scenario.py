@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-
 # A node of these models is part of the network that a scenario describes; its data appear in the result under its own name.
 RECORDERS = ("spike_recorder", "multimeter")
 
@@ -63,7 +62,9 @@ class Connection:
         if pre_idx.shape != post_idx.shape:
             raise ValueError(f"{self.pre} to {self.post}: pre_idx and post_idx differ in length")
         values = {"weight": np.float64, "delay": np.float64, "receptor": np.int64}
-        broadcast = {name: np.broadcast_to(np.asarray(getattr(self, name), dtype), pre_idx.shape) for name, dtype in values.items()}
+        broadcast = {
+            name: np.broadcast_to(np.asarray(getattr(self, name), dtype), pre_idx.shape) for name, dtype in values.items()
+        }
         params = {
             name: np.broadcast_to(np.asarray(value, np.float64), pre_idx.shape) for name, value in self.synapse_params.items()
         }

@@ -8,7 +8,6 @@ import numpy as np
 from .scenario import Connection, Each, Node, Phase, Scenario
 from .scenarios_neurons import trains
 
-
 # Start, stop and origin of the copies of a device, in steps: from the beginning, on the first steps, empty and shortest
 # windows, shifted ones.
 WINDOWS = [
@@ -40,7 +39,13 @@ def windows(h: float) -> dict[str, Each]:
 
 
 def currents(
-    model: str, params, changes, h: float = 0.1, name: str | None = None, target: str = "iaf_psc_delta", receptor: int = 0
+    model: str,
+    params,
+    changes,
+    h: float = 0.1,
+    name: str | None = None,
+    target: str = "iaf_psc_delta",
+    receptor: int = 0,
 ) -> Scenario:
     """One device per window, each onto a neuron of its own by delay h, onto another by 15 h and (twice) onto a third.
 
@@ -79,7 +84,11 @@ def spike_generator() -> Scenario:
             "spike_generator",
             n,
             windows(0.1)
-            | {"spike_times": times, "spike_weights": weights, "spike_multiplicities": [1 + j % 3 for j in range(len(times))]},
+            | {
+                "spike_times": times,
+                "spike_weights": weights,
+                "spike_multiplicities": [1 + j % 3 for j in range(len(times))],
+            },
         ),
         Node("plain", "spike_generator", 2, {"spike_times": trains(2, 30.0, 3.0)}),
         Node("cells", "iaf_psc_exp", n, SILENT | {"tau_syn_ex": 1.0, "tau_syn_in": 3.0}),
@@ -186,7 +195,10 @@ def poisson_window() -> Scenario:
         ),
         Node("marks", "parrot_neuron", 2 * n),
     ]
-    connections = [Connection("homogeneous", "marks", k, k, 1.0, 0.1), Connection("inhomogeneous", "marks", k, n + k, 1.0, 1.5)]
+    connections = [
+        Connection("homogeneous", "marks", k, k, 1.0, 0.1),
+        Connection("inhomogeneous", "marks", k, n + k, 1.0, 1.5),
+    ]
     return Scenario(
         "poisson_windows",
         nodes,
@@ -205,7 +217,12 @@ def inhomogeneous() -> Scenario:
             "device",
             "inhomogeneous_poisson_generator",
             1,
-            {"rate_times": [20.0, 100.0, 180.0, 260.0], "rate_values": [40.0, 150.0, 0.0, 80.0], "start": 10.0, "stop": 380.0},
+            {
+                "rate_times": [20.0, 100.0, 180.0, 260.0],
+                "rate_values": [40.0, 150.0, 0.0, 80.0],
+                "start": 10.0,
+                "stop": 380.0,
+            },
         ),
         Node("parrots", "parrot_neuron", n),
     ]
@@ -228,7 +245,12 @@ def noise() -> Scenario:
     nodes = [
         Node("white", "noise_generator", 1, {"mean": 250.0, "std": 300.0}),
         Node("slow", "noise_generator", 1, {"mean": 300.0, "std": 150.0, "dt": 5.0, "start": 30.0, "stop": 295.0}),
-        Node("modulated", "noise_generator", 1, {"std": 300.0, "std_mod": 290.0, "frequency": 5.0, "phase": 90.0, "dt": 0.5}),
+        Node(
+            "modulated",
+            "noise_generator",
+            1,
+            {"std": 300.0, "std_mod": 290.0, "frequency": 5.0, "phase": 90.0, "dt": 0.5},
+        ),
         *(Node(name, "iaf_psc_exp", n, SILENT) for name in ("a", "b", "c")),
         Node("firing", "iaf_psc_exp", n),
     ]
@@ -259,7 +281,10 @@ def constant_noise() -> Scenario:
 
 ALTERNATING = {"amplitude": 80.0, "offset": 20.0, "frequency": 50.0, "phase": 30.0}
 # In steps of h: on the first step possible, while a device is off, in the middle of its window.
-STEPS = {"amplitude_times": [0.1, 0.2, 5.1, 6.0, 12.0, 20.0], "amplitude_values": [30.0, 100.0, -50.0, 20.0, 70.0, -10.0]}
+STEPS = {
+    "amplitude_times": [0.1, 0.2, 5.1, 6.0, 12.0, 20.0],
+    "amplitude_values": [30.0, 100.0, -50.0, 20.0, 70.0, -10.0],
+}
 # Given after 15 ms: the times that are past or present count for nothing.
 NEW_STEPS = {"amplitude_times": [14.0, 15.0, 15.1, 18.0], "amplitude_values": [1.0, 2.0, 200.0, 20.0]}
 
@@ -270,7 +295,12 @@ SCENARIOS = [
     currents("dc_generator", {"amplitude": 100.0}, {"start": 20.0, "stop": 25.0, "origin": 0.0}, name="dc_generator_moved"),
     currents("dc_generator", {"amplitude": 100.0}, {"amplitude": 50.0}, name="dc_generator_psc_exp", target="iaf_psc_exp"),
     currents(
-        "dc_generator", {"amplitude": 100.0}, {"amplitude": 50.0}, name="dc_generator_filtered", target="iaf_psc_exp", receptor=1
+        "dc_generator",
+        {"amplitude": 100.0},
+        {"amplitude": 50.0},
+        name="dc_generator_filtered",
+        target="iaf_psc_exp",
+        receptor=1,
     ),
     currents("dc_generator", {"amplitude": 100.0}, {"amplitude": 50.0}, name="dc_generator_psc_alpha", target="iaf_psc_alpha"),
     currents("ac_generator", ALTERNATING, {"amplitude": 40.0, "frequency": 35.0}),

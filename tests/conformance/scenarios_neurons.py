@@ -4,7 +4,6 @@ import numpy as np
 
 from .scenario import Connection, Each, Node, Phase, Scenario
 
-
 N = 6
 EX_IN = ["I_syn_ex", "I_syn_in"]
 G_EX_IN = ["g_ex", "g_in"]
@@ -17,7 +16,10 @@ TAU_PORTS = {
 T_REF = {"t_ref": Each([2.04, 2.0, 3.37, 2.04, 1.0, 0.51])}
 # A hazard that is a step at V_T_star + adaptation, to within 1e-6 mV, so that the outcome does not hang on random numbers.
 STEP_HAZARD = {"Delta_V": 1e-8, "lambda_0": 1.0}
-CHAIN = {"E_L": Each([-70.0, -68.5, -70.0, -72.0, -70.0, -69.0]), "C_m": Each([250.0, 230.0, 270.0, 250.0, 200.0, 300.0])}
+CHAIN = {
+    "E_L": Each([-70.0, -68.5, -70.0, -72.0, -70.0, -69.0]),
+    "C_m": Each([250.0, 230.0, 270.0, 250.0, 200.0, 300.0]),
+}
 
 
 # Per model: I_e of the neurons that are alone (below threshold, just above, strong) and, as `drive`, of those in the network,
@@ -75,7 +77,10 @@ MODELS = {
         drive=([280.0, 225.0, 370.0, 380.0, 230.0, 245.0], [315.0, 200.0, 435.0, 310.0, 235.0, 335.0]),
         alone=(370.0, 378.0, 700.0),
         params=LINEAR
-        | {"V_min": Each([-1e9, -1e9, -71.0, -1e9, -1e9, -1e9]), "refractory_input": Each([False, True, False, True, False, True])},
+        | {
+            "V_min": Each([-1e9, -1e9, -71.0, -1e9, -1e9, -1e9]),
+            "refractory_input": Each([False, True, False, True, False, True]),
+        },
         weights=(3.5, -3.0, 2.5, -2.0),
         later=LATER,
         delays=(0.1, 1.7, 4.3),
@@ -352,7 +357,10 @@ def parrots() -> list[Scenario]:
     # cell 5 hears port 1 too.
     second = Scenario(
         "parrot_neuron_network",
-        [Node("source", "spike_generator", 2, {"spike_times": Each([[1.0, 7.7, 20.0], [3.3]])}), Node("cells", "parrot_neuron", 6)],
+        [
+            Node("source", "spike_generator", 2, {"spike_times": Each([[1.0, 7.7, 20.0], [3.3]])}),
+            Node("cells", "parrot_neuron", 6),
+        ],
         [Phase(150.0), Phase(150.0, {"source": {"spike_times": Each([[150.1, 151.0], [200.0, 200.0]])}})],
         [
             Connection("source", "cells", [0, 1, 1, 0], [0, 4, 3, 5], 1.0, [1.0, 1.0, 2.2, 1.0], [0, 0, 0, 1]),

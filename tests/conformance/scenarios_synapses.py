@@ -7,13 +7,31 @@ import numpy as np
 from .scenario import Connection, Each, Node, Phase, Scenario
 from .scenarios_neurons import trains
 
-
 # The trains of three presynaptic parrots, one delay (1 ms) before the parrots fire: the first at 40 Hz or so, the second all but
 # silent (two spikes 800 ms apart, while the driven neurons fire more than 60 times), the third at about 15 Hz. Bursts of
 # neighbouring steps lie inside a slice of 1 ms (150.3, 150.4; 160.5 to 160.7) and across its border (152.0, 152.1).
 BUSY = [*trains(1, 980.0, 26.0)[0], 150.3, 150.4, 152.0, 152.1, 160.5, 160.6, 160.7]
 SILENT = [99.0, 899.0]
-MEDIUM = [20.0, 50.0, 86.0, 140.0, 141.0, 150.3, 230.0, 310.0, 400.0, 402.5, 455.0, 555.0, 600.0, 699.9, 780.0, 850.0, 899.0, 950.0]
+MEDIUM = [
+    20.0,
+    50.0,
+    86.0,
+    140.0,
+    141.0,
+    150.3,
+    230.0,
+    310.0,
+    400.0,
+    402.5,
+    455.0,
+    555.0,
+    600.0,
+    699.9,
+    780.0,
+    850.0,
+    899.0,
+    950.0,
+]
 TRAINS = Each([sorted(set(BUSY)), SILENT, MEDIUM])
 # The trains that the two postsynaptic parrots repeat 1 ms later. Against MEDIUM, whose parrot fires at t + 1 and whose synapse
 # takes d: before, at and after the moments t_post + d = t_pre (for d = 1.0 at 49.0, 139.0, 229.0; for d = 3.7 at 46.3, 136.3)
@@ -42,7 +60,24 @@ ECHOES = Each(
             898.0,
             898.1,
         ],
-        [46.2, 46.3, 46.4, 50.0, 136.3, 137.3, 146.6, 146.7, 226.3, 300.0, 396.3, *range(480, 550, 7), 551.3, 695.9, 696.2, 895.3],
+        [
+            46.2,
+            46.3,
+            46.4,
+            50.0,
+            136.3,
+            137.3,
+            146.6,
+            146.7,
+            226.3,
+            300.0,
+            396.3,
+            *range(480, 550, 7),
+            551.3,
+            695.9,
+            696.2,
+            895.3,
+        ],
     ]
 )
 TWICE = {"spike_multiplicities": Each([[1 + (k % 5 == 2) for k in range(len(times))] for times in TRAINS])}
@@ -198,7 +233,18 @@ def bernoulli() -> Scenario:
         [Phase(800.0)],
         [
             Connection("drive", "pre"),
-            Connection("pre", "post", np.zeros(n, int), np.arange(n), 1.0, 1.5, 0, "bernoulli_synapse", {"p_transmit": 0.3}, "log"),
+            Connection(
+                "pre",
+                "post",
+                np.zeros(n, int),
+                np.arange(n),
+                1.0,
+                1.5,
+                0,
+                "bernoulli_synapse",
+                {"p_transmit": 0.3},
+                "log",
+            ),
         ],
         spikes=["post"],
         tolerance="statistical",
