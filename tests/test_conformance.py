@@ -10,9 +10,16 @@ from tests.conformance.table import cases
 SCENARIOS = all_scenarios()
 
 
+#: The upstroke of an Izhikevich spike multiplies rounding by some 50,000: NEST itself, started half a float32 ulp (3.8e-6 mV)
+#: higher, leaves its own trace by 0.18 mV in this network. So the bar of 1e-2 mV is out of float32's reach here.
+OUT_OF_REACH = {("izhikevich_network", "float32")}
+
+
 @pytest.mark.parametrize(("name", "dtype", "delivery"), cases(SCENARIOS.values()))
-def test_agrees_with_nest(name, dtype, delivery):
+def test_agrees_with_nest(name, dtype, delivery, request):
     scenario = SCENARIOS[name]
+    if (name, dtype) in OUT_OF_REACH:
+        request.applymarker(pytest.mark.xfail(strict=True, reason="rounding in float32 exceeds the bar, in NEST too"))
     exact = scenario.tolerance not in ("statistical", "occupied_steps")
     tolerance = TOLERANCES["float32"] if dtype == "float32" and exact else None
     report = compare(scenario, load(scenario), run(scenario, dtype, delivery=delivery), tolerance)

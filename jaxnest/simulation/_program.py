@@ -125,6 +125,8 @@ class Program:
         if n_steps < 0:
             raise ConfigurationError(f"time={time!r} must not be negative")
         length = self.plan.slice_steps
+        if not self.plan.dense and any(t.model is not None for t in self.plan.tables):
+            params = _no_derivative(params)
         bound = bind(self.plan, params, connections)
         first = state.step
         head = min((length - state.lag) % length, n_steps)
@@ -308,6 +310,21 @@ class Program:
         return [
             (s.table, _places(s, np.asarray(self.connections[s.table].row_ptr))) for s in self._layouts.segments[projection]
         ]
+
+
+@jax.custom_vjp
+def _no_derivative(params: Any) -> Any:
+    """The identity, which refuses to be differentiated: plastic synapses in the event lowering loop over events."""
+    return params
+
+
+def _refuse(params: Any) -> Any:
+    raise ConfigurationError(
+        "plastic synapses have no derivative with delivery='events'; compile with delivery='dense' to differentiate"
+    )
+
+
+_no_derivative.defvjp(_refuse, lambda residual, cotangent: (cotangent,))
 
 
 def _places(segment: Segment, row_ptr: np.ndarray) -> np.ndarray:
