@@ -262,9 +262,7 @@ def test_checkpointing_changes_no_gradient(x64):
         _, record = program.simulate(params, program.connections, state, 33.0, checkpoint=checkpoint)
         return jnp.mean(record.traces["meter"].V_m ** 2) + record.spikes["spikes"].sum()
 
-    plain, kept = (
-        jax.jit(jax.grad(lambda p, c=c: loss(p, c), allow_int=True))(program.params) for c in (False, True)
-    )
+    plain, kept = (jax.jit(jax.grad(lambda p, c=c: loss(p, c), allow_int=True))(program.params) for c in (False, True))
     for (path, a), (_, b) in zip(float_leaves_of_grad(plain), float_leaves_of_grad(kept), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12, err_msg=jax.tree_util.keystr(path))
 
@@ -286,3 +284,28 @@ def test_rate_of_a_poisson_generator_has_the_gradient_of_the_mean(x64):
     # In the steady state the mean is rate * weight * tau_syn, up to the sum of a geometric series on the grid.
     expected = 1e-3 * 10.0 * 0.1 / (1 - np.exp(-0.1 / 2.0))
     assert jax.jit(jax.grad(mean_current))(5000.0) == pytest.approx(expected, rel=1e-3)
+
+
+def test_default_surrogate_follows_the_rate_of_a_recurrent_network():
+    """In float32 over 1,500 steps; a surrogate as high as 1/mV overflows here."""
+    net = jn.Network(seed=1)
+    exc = net.create("iaf_psc_exp", 160, name="exc", V_m=jn.uniform(-70.0, -55.0))
+    inh = net.create("iaf_psc_exp", 40, name="inh", V_m=jn.uniform(-70.0, -55.0))
+    noise = net.create("poisson_generator", name="noise", rate=7000.0)
+    net.connect(noise, exc + inh, weight=40.0, delay=1.0)
+    net.connect(exc, exc + inh, jn.fixed_indegree(16), weight=jn.normal(60.0, 6.0), delay=jn.uniform(1.0, 2.0))
+    net.connect(inh, exc + inh, jn.fixed_indegree(4), weight=-360.0, delay=1.0)
+    recorder = net.create("spike_recorder", name="spikes")
+    net.connect(exc + inh, recorder)
+    program = net.compile()
+
+    def rate(drive, key):
+        params = program.set(program.params, {"noise.rate": drive})
+        _, record = program.simulate(params, program.connections, program.init(params, key), 150.0)
+        return record.spikes["spikes"][500:].mean() * 1e4
+
+    keys = jnp.array([[0, s] for s in range(4)], jnp.uint32)
+    mean = jax.jit(lambda drive: jax.vmap(rate, (None, 0))(drive, keys).mean())
+    difference = (mean(7700.0) - mean(6300.0)) / 1400.0
+    gradient = jax.jit(jax.grad(lambda drive: jax.vmap(rate, (None, 0))(drive, keys).mean()))(7000.0)
+    assert 0.4 * difference < gradient < 2.5 * difference

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jaxnest as jn
-from jaxnest.simulation import _compile
+from jaxnest.simulation import _tables
 from jaxnest.simulation._advance import advance
 
 H = 0.1
@@ -120,7 +120,7 @@ def strained(rng, share_pre=0.08, share_post=0.3, steps=300, n_pre=5, n_post=7, 
 
 @pytest.mark.parametrize("delivery, width", [("events", 1), ("events", 3), ("events", 32), ("dense", 32)])
 def test_rows_of_several_blocks(x64, monkeypatch, delivery, width):
-    monkeypatch.setattr(_compile, "block_width", lambda n, rows: min(n, width))
+    monkeypatch.setattr(_tables, "block_width", lambda n, rows: min(n, width))
     pre, post, pairs, delays, weights = case = strained(np.random.default_rng(width))
     net, projection = network(pre, post, pairs, delays * H, weights, **TRIPLET)
     sim = jn.Simulation(net, delivery=delivery)
@@ -131,7 +131,7 @@ def test_rows_of_several_blocks(x64, monkeypatch, delivery, width):
 @pytest.mark.parametrize("every_step", [False, True])
 def test_log_wraps_around_and_is_emptied_in_time(x64, monkeypatch, every_step):
     """The smallest log that may work, and postsynaptic neurons that fire in every step."""
-    monkeypatch.setattr(_compile, "block_width", lambda n, rows: 7)
+    monkeypatch.setattr(_tables, "block_width", lambda n, rows: 7)
     pre, post, pairs, delays, weights = case = strained(np.random.default_rng(5), 0.02, steps=500, delays=(4, 9))
     if every_step:
         post[0] = post[1] = [(s, 1 + (s % 5 == 0)) for s in range(2, 499)]
