@@ -33,7 +33,8 @@ class Record(NamedTuple):
 
     `times` (n_steps,) ms, the right edges of the steps. `spikes`: by spike_recorder (n_steps, n_recorded), 0 or 1
     (or a multiplicity), with surrogate derivatives. `traces`: by multimeter, a `Values` of recordables, each
-    (n_samples, n_recorded), one sample every `interval` from the first multiple of it on.
+    (n_samples, n_recorded), one sample every `interval` from the first multiple of it on. Both cover the whole time
+    simulated: the `start` and `stop` of recorders are `Simulation`'s.
     """
 
     times: Any
@@ -46,6 +47,16 @@ class Program:
 
     `params` and `connections` are pytrees (parameters, weights and initial states; event tables); `init` makes a
     state, `simulate` advances it. All are pure and may be used under `jax.jit`, `jax.grad`, `jax.vmap`.
+
+    **Arguments:**
+
+    - `delivery`: ``"events"`` visits the connections of sources that spike, ``"dense"`` all of them in every step: faster
+      in small networks, and needed to differentiate plastic synapses. ``"auto"`` chooses by the number of connections.
+    - `surrogate`: what stands for the derivative of a spike: a name or a function, see `jaxnest.learning`.
+    - `solver`: for models with differential equations: ``"adaptive"`` is GSL's RKF45 with NEST's tolerances; ``"fixed"`` makes
+      `substeps` equal RKF45 steps and has reverse-mode gradients.
+
+    **Raises:** `ConfigurationError` for an unknown option.
     """
 
     def __init__(
