@@ -33,7 +33,7 @@ __all__ = [
 class Moment:
     """The step that a generator is in: `step` (traced int32; it covers (step h, (step + 1) h]) and `h` (ms).
 
-    `bits(draw)` gives a pair of uint32 words, `uniform(draw)`, `normal(draw)` one number for each element that
+    `uniform(draw)`, `normal(draw)` give one number for each element that
     draws; `poisson(table)` a count. All depend on nothing but seed, step, and the identity of what draws.
     """
 

@@ -11,6 +11,7 @@ from jax import lax
 
 from jaxnest.events.compact import nth, pack
 from jaxnest.events.plastic import Trail
+from jaxnest.simulation._arrays import slice_if_consecutive
 from jaxnest.simulation._plan import Plan, Sampling, State
 from jaxnest.simulation._step import bind, finish_slice, step
 
@@ -127,8 +128,7 @@ def _sample(plan: Plan, s: Sampling, buffer: SampleBuffer, state: State) -> Samp
     stamp = state.step
     keep = (stamp > s.start) & (stamp <= s.stop) & ((stamp - s.offset) % s.interval == 0) & (stamp >= s.offset)
     row = jnp.minimum(buffer.count, buffer.step.shape[0] - 1)
-    consecutive = len(s.index) > 0 and bool((np.diff(s.index) == 1).all())
-    index = slice(int(s.index[0]), int(s.index[-1]) + 1) if consecutive else s.index
+    index = slice_if_consecutive(s.index)
     group, states = plan.group(s.group), state.nodes[s.group]
     values = {
         f: lax.dynamic_update_index_in_dim(v, group.read(states, f)[..., index].astype(v.dtype), row, 0)

@@ -38,3 +38,10 @@ def unsigned(delay: np.ndarray) -> np.ndarray:
 
 def concat(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(parts) if parts else np.empty(0, np.int32)
+
+
+def slice_if_consecutive(index: np.ndarray) -> Any:
+    """A slice where the indices are consecutive, so that no gather is needed."""
+    if len(index) and (np.diff(index) == 1).all():
+        return slice(int(index[0]), int(index[-1]) + 1)
+    return index

@@ -20,6 +20,7 @@ from jaxnest.events import random
 from jaxnest.events.history import Log, Window
 from jaxnest.events.plastic import Plastic
 from jaxnest.learning.surrogate import spike_function
+from jaxnest.simulation._arrays import slice_if_consecutive
 from jaxnest.simulation._compile import compile_plan
 from jaxnest.simulation._layout import Layouts, Segment
 from jaxnest.simulation._network import Network
@@ -186,7 +187,7 @@ class Program:
 
     def _recorded_step(self, bound: Bound, state: State) -> tuple[State, Any]:
         state, emitted = step(self.plan, bound, self.fire, state)
-        spikes = {r.recorder: emitted[_indices(r.sources)] for r in self.plan.recordings}
+        spikes = {r.recorder: emitted[slice_if_consecutive(r.sources)] for r in self.plan.recordings}
         traces = {s.key: _sample(state, self.plan.group(s.group), s.fields, s.index) for s in self.plan.samplings}
         return state, (spikes, traces)
 
@@ -366,15 +367,8 @@ def _initial_states(model: Any, p: Values, n: int, dims: Mapping[str, int], dtyp
 
 
 def _sample(state: State, group: Group, fields: tuple[str, ...], index: np.ndarray) -> Values:
-    where = _indices(index)
+    where = slice_if_consecutive(index)
     return Values({f: group.read(state.nodes[group.key], f)[..., where] for f in fields})
-
-
-def _indices(index: np.ndarray) -> Any:
-    """A slice where the indices are consecutive, so that no gather is needed."""
-    if len(index) and (np.diff(index) == 1).all():
-        return slice(int(index[0]), int(index[-1]) + 1)
-    return index
 
 
 def _lookup(values: Values, owner: str, name: str) -> Any:
