@@ -43,11 +43,14 @@ class Table(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """What is static of a table: the offset of the `inhibitory` columns (0: not routed by sign), and the `width` of
-    the blocks in which the event lowering walks a row."""
+    """What is static of a table: the offset of the `inhibitory` columns (0: not routed by sign), the `width` of the blocks
+    in which XLA walks a row, the source of the first row, and the range of its targets: `low` <= target < `high`."""
 
     inhibitory: int
     width: int
+    first_source: int = 0
+    low: int = 0
+    high: int = 0
 
 
 def block_width(n: int, rows: int) -> int:

@@ -1,0 +1,267 @@
+// Delivery along static connections, and the two other partial sums of
+//     sum over lags, connections:  ring[slot, column] * spikes[lag, source] * weight[connection]
+// slot and column of an event are those of events/deliver.py. Rows are sorted by target, so a thread finds its columns
+// by bisection; every place of the ring receives its events in the order (lag, source, place in the row) from one thread,
+// so results depend neither on the number of threads nor on where the columns are cut.
+
+#include <algorithm>
+#include <cstring>
+
+#include "parallel.h"
+#include "spikes.h"
+
+namespace jaxnest {
+namespace {
+
+constexpr int64_t kGrain = 8192;  // events worth a thread
+
+// The connections of a table, and how events find their place.
+template <typename T, typename D>
+struct Rows {
+  const int32_t* row_ptr;
+  const int32_t* target;
+  const D* delay;
+  const T* route;  // routes by the sign of this, times the route of the spike
+  bool one_delay, one_route;
+  int32_t sources, first_source, slots, columns, inhibitory, first;
+
+  int32_t slot(int32_t lag, int32_t d) const {
+    const int32_t now = static_cast<int32_t>((int64_t(first) + lag) % slots) + d;
+    return now >= slots ? now - slots : now;
+  }
+  // What routing adds to a column.
+  int32_t shift(T route_of_spike, int64_t j) const {
+    return route_of_spike * route[one_route ? 0 : j] < T(0) ? inhibitory : 0;
+  }
+};
+
+template <typename T>
+T route_of(T spike) {
+  return spike == T(0) ? T(1) : spike;
+}
+
+// Connections j of the row of source s with low <= target < high.
+template <typename R>
+std::pair<int64_t, int64_t> row_within(const R& t, int32_t s, int64_t low, int64_t high, bool whole) {
+  const int32_t *begin = t.target + t.row_ptr[s], *end = t.target + t.row_ptr[s + 1];
+  if (!whole) {
+    begin = std::lower_bound(begin, end, low);
+    end = std::lower_bound(begin, end, high);
+  }
+  return {begin - t.target, end - t.target};
+}
+
+// One row: ring[slot, column] += a * weight. `route` is that of the spike; `by_value`: the event's own sign routes it.
+template <typename T, typename D>
+void push_row(const Rows<T, D>& t, T* ring, const T* weight, bool one_weight, T a, T route, bool by_value, int32_t lag,
+              int64_t begin, int64_t end) {
+  const int32_t* target = t.target;
+  if (t.one_delay) {
+    T* row = ring + int64_t(t.slot(lag, t.delay[0])) * t.columns;
+    if (one_weight && (by_value || t.one_route || !t.inhibitory)) {
+      const T v = a * weight[0];
+      if (by_value ? v < T(0) : t.inhibitory && t.shift(route, 0)) row += t.inhibitory;
+      for (int64_t j = begin; j < end; ++j) row[target[j]] += v;
+    } else if (!t.inhibitory) {
+      for (int64_t j = begin; j < end; ++j) row[target[j]] += a * weight[one_weight ? 0 : j];
+    } else if (by_value) {
+      for (int64_t j = begin; j < end; ++j) {
+        const T v = a * weight[j];
+        row[target[j] + (v < T(0) ? t.inhibitory : 0)] += v;
+      }
+    } else {
+      for (int64_t j = begin; j < end; ++j) row[target[j] + t.shift(route, j)] += a * weight[one_weight ? 0 : j];
+    }
+    return;
+  }
+  const int32_t now = t.slot(lag, 0);
+  for (int64_t j = begin; j < end; ++j) {
+    const T v = a * weight[one_weight ? 0 : j];
+    const int32_t late = now + t.delay[j];
+    const int64_t slot = late >= t.slots ? late - t.slots : late;
+    const bool negative = by_value ? v < T(0) : t.shift(route, j) != 0;
+    ring[slot * t.columns + target[j] + (negative ? t.inhibitory : 0)] += v;
+  }
+}
+
+template <typename T, typename D>
+void push(ffi::ThreadPool& pool, const Rows<T, D>& t, T* ring, const T* spikes, const T* weight, const T* route_spikes,
+          bool one_weight, int64_t lags, int64_t all_sources, int64_t low, int64_t high) {
+  const auto events = list_spikes(spikes, lags, all_sources, t.first_source, t.sources);
+  int64_t work = 0;
+  for (const auto& e : events) work += t.row_ptr[e.source + 1] - t.row_ptr[e.source];
+  const bool by_value = t.route == weight && route_spikes == spikes;
+  const int parts = parts_for(pool, work, kGrain);
+  parallel(pool, parts, [&](int part) {
+    const int64_t from = low + cut(high - low, part, parts), to = low + cut(high - low, part + 1, parts);
+    for (const auto& e : events) {
+      const auto [begin, end] = row_within(t, e.source, from, to, parts == 1);
+      const T route = by_value ? T(0) : route_of(route_spikes[e.lag * all_sources + t.first_source + e.source]);
+      push_row(t, ring, weight, one_weight, e.amplitude, route, by_value, e.lag, begin, end);
+    }
+  });
+}
+
+// The sum over one row of ring * weight, in the order of its connections.
+template <typename T, typename D>
+T pull_row(const Rows<T, D>& t, const T* ring, const T* weight, bool one_weight, T route, int32_t lag, int64_t begin,
+           int64_t end) {
+  const int32_t now = t.slot(lag, 0);
+  T sum = 0;
+  for (int64_t j = begin; j < end; ++j) {
+    const int32_t late = now + t.delay[t.one_delay ? 0 : j];
+    const int64_t slot = late >= t.slots ? late - t.slots : late;
+    const int32_t shift = t.inhibitory ? t.shift(route, j) : 0;
+    sum += ring[slot * t.columns + t.target[j] + shift] * weight[one_weight ? 0 : j];
+  }
+  return sum;
+}
+
+// spikes[lag, source] = sum over the row of ring * weight
+template <typename T, typename D>
+void pull_spikes(ffi::ThreadPool& pool, const Rows<T, D>& t, const T* ring, const T* weight, const T* route_spikes,
+                 bool one_weight, int64_t lags, int64_t all_sources, T* out) {
+  std::fill_n(out, lags * all_sources, T(0));
+  const int64_t n = t.row_ptr[t.sources];
+  const int parts = parts_for(pool, n * lags, kGrain);
+  parallel(pool, parts, [&](int part) {
+    const int32_t from = std::lower_bound(t.row_ptr, t.row_ptr + t.sources, cut(n, part, parts)) - t.row_ptr;
+    const int32_t to =
+        part + 1 == parts ? t.sources
+                          : std::lower_bound(t.row_ptr, t.row_ptr + t.sources, cut(n, part + 1, parts)) - t.row_ptr;
+    for (int32_t s = from; s < to; ++s)
+      for (int64_t lag = 0; lag < lags; ++lag) {
+        const int64_t place = lag * all_sources + t.first_source + s;
+        out[place] = pull_row(t, ring, weight, one_weight, route_of(route_spikes[place]), lag, t.row_ptr[s],
+                              t.row_ptr[s + 1]);
+      }
+  });
+}
+
+// weight[connection] = sum over lags of ring * spikes
+template <typename T, typename D>
+void pull_weight(ffi::ThreadPool& pool, const Rows<T, D>& t, const T* ring, const T* spikes, const T* route_spikes,
+                 int64_t lags, int64_t all_sources, bool one_weight, T* out) {
+  const auto events = list_spikes(spikes, lags, all_sources, t.first_source, t.sources);
+  const int64_t n = t.row_ptr[t.sources];
+  if (!one_weight) std::fill_n(out, n, T(0));
+  std::vector<T> sums(one_weight ? events.size() : 0);
+  const T one = 1;
+  const int parts = parts_for(pool, n / std::max(t.sources, 1) * int64_t(events.size()), kGrain);
+  parallel(pool, parts, [&](int part) {
+    const int64_t from = cut(t.sources, part, parts), to = cut(t.sources, part + 1, parts);
+    for (size_t k = 0; k < events.size(); ++k) {
+      const auto& e = events[k];
+      if (e.source < from || e.source >= to) continue;
+      const T route = route_of(route_spikes[e.lag * all_sources + t.first_source + e.source]);
+      if (one_weight) {
+        sums[k] = e.amplitude * pull_row(t, ring, &one, true, route, e.lag, t.row_ptr[e.source], t.row_ptr[e.source + 1]);
+        continue;
+      }
+      const int32_t now = t.slot(e.lag, 0);
+      for (int64_t j = t.row_ptr[e.source]; j < t.row_ptr[e.source + 1]; ++j) {
+        const int32_t late = now + t.delay[t.one_delay ? 0 : j];
+        const int64_t slot = late >= t.slots ? late - t.slots : late;
+        const int32_t shift = t.inhibitory ? t.shift(route, j) : 0;
+        out[j] += e.amplitude * ring[slot * t.columns + t.target[j] + shift];
+      }
+    }
+  });
+  if (!one_weight) return;
+  T total = 0;
+  for (const T sum : sums) total += sum;
+  out[0] = total;
+}
+
+// Calls f(T{}, D{}) with the types of the ring and of the delays.
+template <typename F>
+ffi::Error with_types(ffi::DataType real, ffi::DataType delay, F&& f) {
+  auto with_delay = [&](auto t) -> ffi::Error {
+    switch (delay) {
+      case ffi::DataType::U8: f(t, uint8_t{}); break;
+      case ffi::DataType::U16: f(t, uint16_t{}); break;
+      case ffi::DataType::U32: f(t, uint32_t{}); break;
+      default: return ffi::Error::InvalidArgument("delays must be unsigned integers");
+    }
+    return ffi::Error::Success();
+  };
+  if (real == ffi::DataType::F32) return with_delay(float{});
+  if (real == ffi::DataType::F64) return with_delay(double{});
+  return ffi::Error::InvalidArgument("the ring buffer must be float32 or float64");
+}
+
+template <typename T, typename D>
+Rows<T, D> rows_of(ffi::AnyBuffer ring, ffi::AnyBuffer route, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr,
+                   ffi::AnyBuffer target, ffi::AnyBuffer delay, int64_t inhibitory, int64_t first_source) {
+  return {row_ptr.typed_data<int32_t>(),
+          target.typed_data<int32_t>(),
+          delay.typed_data<D>(),
+          route.typed_data<T>(),
+          delay.element_count() == 1,
+          route.element_count() == 1,
+          static_cast<int32_t>(row_ptr.element_count() - 1),
+          static_cast<int32_t>(first_source),
+          static_cast<int32_t>(ring.dimensions()[0]),
+          static_cast<int32_t>(ring.dimensions()[1]),
+          static_cast<int32_t>(inhibitory),
+          first.typed_data<int32_t>()[0]};
+}
+
+ffi::Error deliver(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer spikes, ffi::AnyBuffer weight,
+                   ffi::AnyBuffer route_spikes, ffi::AnyBuffer route_weight, ffi::AnyBuffer first,
+                   ffi::AnyBuffer row_ptr, ffi::AnyBuffer target, ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out,
+                   int64_t inhibitory, int64_t first_source, int64_t low, int64_t high) {
+  if (out->untyped_data() != ring.untyped_data()) std::memcpy(out->untyped_data(), ring.untyped_data(), ring.size_bytes());
+  return with_types(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
+    using T = decltype(t);
+    const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source);
+    push(pool, rows, out->typed_data<T>(), spikes.typed_data<T>(), weight.typed_data<T>(), route_spikes.typed_data<T>(),
+         weight.element_count() == 1, spikes.dimensions()[0], spikes.dimensions()[1], low, high);
+  });
+}
+
+ffi::Error to_spikes(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer weight, ffi::AnyBuffer route_spikes,
+                     ffi::AnyBuffer route_weight, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr, ffi::AnyBuffer target,
+                     ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out, int64_t inhibitory, int64_t first_source) {
+  return with_types(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
+    using T = decltype(t);
+    const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source);
+    pull_spikes(pool, rows, ring.typed_data<T>(), weight.typed_data<T>(), route_spikes.typed_data<T>(),
+                weight.element_count() == 1, out->dimensions()[0], out->dimensions()[1], out->typed_data<T>());
+  });
+}
+
+ffi::Error to_weight(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer spikes, ffi::AnyBuffer route_spikes,
+                     ffi::AnyBuffer route_weight, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr, ffi::AnyBuffer target,
+                     ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out, int64_t inhibitory, int64_t first_source) {
+  return with_types(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
+    using T = decltype(t);
+    const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source);
+    pull_weight(pool, rows, ring.typed_data<T>(), spikes.typed_data<T>(), route_spikes.typed_data<T>(),
+                spikes.dimensions()[0], spikes.dimensions()[1], out->element_count() == 1, out->typed_data<T>());
+  });
+}
+
+}  // namespace
+}  // namespace jaxnest
+
+using jaxnest::buffers;
+namespace ffi = xla::ffi;
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxnest_deliver, jaxnest::deliver,
+                              buffers<9>(ffi::Ffi::Bind().Ctx<ffi::ThreadPool>())
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Attr<int64_t>("inhibitory")
+                                  .Attr<int64_t>("first_source")
+                                  .Attr<int64_t>("low")
+                                  .Attr<int64_t>("high"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxnest_to_spikes, jaxnest::to_spikes,
+                              buffers<8>(ffi::Ffi::Bind().Ctx<ffi::ThreadPool>())
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Attr<int64_t>("inhibitory")
+                                  .Attr<int64_t>("first_source"));
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxnest_to_weight, jaxnest::to_weight,
+                              buffers<8>(ffi::Ffi::Bind().Ctx<ffi::ThreadPool>())
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Attr<int64_t>("inhibitory")
+                                  .Attr<int64_t>("first_source"));
