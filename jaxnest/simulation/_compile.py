@@ -11,6 +11,7 @@ import numpy as np
 from jaxnest._values import Values
 from jaxnest.devices._base import Drive, Source
 from jaxnest.errors import ConfigurationError
+from jaxnest.events import native
 from jaxnest.simulation import _plan
 from jaxnest.simulation._arrays import concat
 from jaxnest.simulation._drives import drive_plans, recorded_drives, samplings, spike_recordings
@@ -32,9 +33,9 @@ _LONGEST_SLICE = 32
 _DENSE_BELOW = 4096
 
 
-def compile_plan(net: Network, *, delivery: str, solver: str, substeps: int) -> tuple[_plan.Plan, Build]:
+def compile_plan(net: Network, *, delivery: str, lowering: str, solver: str, substeps: int) -> tuple[_plan.Plan, Build]:
     """Lay out the network: the plan, and with it the parameters, the connections, and where each name went."""
-    _check_options(delivery, solver, substeps)
+    _check_options(delivery, lowering, solver, substeps)
     dtype = np.dtype(jnp.zeros(()).dtype.name)
     groups, inhibitory, columns = group_populations(net)
     sources, n_sources = number_sources(net, groups)
@@ -67,6 +68,7 @@ def compile_plan(net: Network, *, delivery: str, solver: str, substeps: int) -> 
         samplings=tuple(samplings(net, b.index)),
         recordings=tuple(spike_recordings(net, b.index, recorded)),
         dense=delivery == "dense" or (delivery == "auto" and sum(t.n for t in tables) < _DENSE_BELOW),
+        native=lowering != "xla" and native.available(),
         log_length=2 * (longest + 2 * slice_steps + 16),
         window_length=longest + slice_steps + 1,
         solver=solver,
@@ -76,9 +78,15 @@ def compile_plan(net: Network, *, delivery: str, solver: str, substeps: int) -> 
     return plan, b
 
 
-def _check_options(delivery: str, solver: str, substeps: int) -> None:
+def _check_options(delivery: str, lowering: str, solver: str, substeps: int) -> None:
     if delivery not in ("auto", "events", "dense"):
         raise ConfigurationError(f"delivery={delivery!r} must be 'auto', 'events' or 'dense'")
+    if lowering not in ("auto", "xla", "native"):
+        raise ConfigurationError(f"lowering={lowering!r} must be 'auto', 'xla' or 'native' (C++ on the CPU)")
+    if lowering == "native" and not native.available():
+        raise ConfigurationError(
+            f"lowering='native' needs the C++ library ({native.status()}) and JAX on the CPU; use lowering='auto'"
+        )
     if solver not in ("adaptive", "fixed"):
         raise ConfigurationError(f"solver={solver!r} must be 'adaptive' (GSL's RKF45, as NEST) or 'fixed'")
     if not isinstance(substeps, int) or substeps < 1:

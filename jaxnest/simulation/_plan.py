@@ -161,6 +161,7 @@ class Plan:
     samplings: tuple[Sampling, ...]
     recordings: tuple[SpikeRecording, ...]
     dense: bool
+    native: bool
     log_length: int
     window_length: int
     solver: str

@@ -53,6 +53,8 @@ class Program:
 
     - `delivery`: ``"events"`` visits the connections of sources that spike, ``"dense"`` all of them in every step: faster
       in small networks, and needed to differentiate plastic synapses. ``"auto"`` chooses by the number of connections.
+    - `lowering`: ``"native"`` runs events, histories and Poisson numbers in C++ on the CPU, ``"xla"`` everything in XLA,
+      ``"auto"`` what is there. Networks of a given `delivery` compute the same in both.
     - `surrogate`: what stands for the derivative of a spike: a name or a function, see `jaxnest.learning`.
     - `solver`: for models with differential equations: ``"adaptive"`` is GSL's RKF45 with NEST's tolerances; ``"fixed"`` makes
       `substeps` equal RKF45 steps and has reverse-mode gradients.
@@ -65,6 +67,7 @@ class Program:
         network: Network,
         *,
         delivery: str = "auto",
+        lowering: str = "auto",
         surrogate: str | Callable[[Any], Any] = "fast_sigmoid",
         solver: str = "adaptive",
         substeps: int = 1,
@@ -73,7 +76,7 @@ class Program:
         self.plan: Plan
         self._layouts: Layouts
         self.fire = spike_function(surrogate)
-        self.plan, build = compile_plan(network, delivery=delivery, solver=solver, substeps=substeps)
+        self.plan, build = compile_plan(network, delivery=delivery, lowering=lowering, solver=solver, substeps=substeps)
         self._layouts = build.layouts
         self._network = network
         self.params = jax.tree.map(jnp.asarray, build.params)

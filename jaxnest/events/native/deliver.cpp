@@ -86,12 +86,11 @@ void push_row(const Rows<T, D>& t, T* ring, const T* weight, bool one_weight, T 
 
 template <typename T, typename D>
 void push(ffi::ThreadPool& pool, const Rows<T, D>& t, T* ring, const T* spikes, const T* weight, const T* route_spikes,
-          bool one_weight, int64_t lags, int64_t all_sources, int64_t low, int64_t high) {
+          bool one_weight, bool by_value, int64_t lags, int64_t all_sources, int64_t low, int64_t high) {
   const auto events = list_spikes(spikes, lags, all_sources, t.first_source, t.sources);
   int64_t work = 0;
   for (const auto& e : events) work += t.row_ptr[e.source + 1] - t.row_ptr[e.source];
-  const bool by_value = t.route == weight && route_spikes == spikes;
-  const int parts = parts_for(pool, work, kGrain);
+  const int parts = high > low ? parts_for(pool, work, kGrain) : 1;
   parallel(pool, parts, [&](int part) {
     const int64_t from = low + cut(high - low, part, parts), to = low + cut(high - low, part + 1, parts);
     for (const auto& e : events) {
@@ -210,19 +209,19 @@ Rows<T, D> rows_of(ffi::AnyBuffer ring, ffi::AnyBuffer route, ffi::AnyBuffer fir
 ffi::Error deliver(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer spikes, ffi::AnyBuffer weight,
                    ffi::AnyBuffer route_spikes, ffi::AnyBuffer route_weight, ffi::AnyBuffer first,
                    ffi::AnyBuffer row_ptr, ffi::AnyBuffer target, ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out,
-                   int64_t inhibitory, int64_t first_source, int64_t low, int64_t high) {
+                   int64_t inhibitory, int64_t first_source, int64_t low, int64_t high, int64_t by_value) {
   if (out->untyped_data() != ring.untyped_data()) std::memcpy(out->untyped_data(), ring.untyped_data(), ring.size_bytes());
   return with_types(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
     using T = decltype(t);
     const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source);
     push(pool, rows, out->typed_data<T>(), spikes.typed_data<T>(), weight.typed_data<T>(), route_spikes.typed_data<T>(),
-         weight.element_count() == 1, spikes.dimensions()[0], spikes.dimensions()[1], low, high);
+         weight.element_count() == 1, by_value != 0, spikes.dimensions()[0], spikes.dimensions()[1], low, high);
   });
 }
 
 ffi::Error to_spikes(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer weight, ffi::AnyBuffer route_spikes,
                      ffi::AnyBuffer route_weight, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr, ffi::AnyBuffer target,
-                     ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out, int64_t inhibitory, int64_t first_source) {
+                     ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out, int64_t inhibitory, int64_t first_source, int64_t, int64_t, int64_t) {
   return with_types(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
     using T = decltype(t);
     const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source);
@@ -233,7 +232,7 @@ ffi::Error to_spikes(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer w
 
 ffi::Error to_weight(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer spikes, ffi::AnyBuffer route_spikes,
                      ffi::AnyBuffer route_weight, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr, ffi::AnyBuffer target,
-                     ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out, int64_t inhibitory, int64_t first_source) {
+                     ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out, int64_t inhibitory, int64_t first_source, int64_t, int64_t, int64_t) {
   return with_types(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
     using T = decltype(t);
     const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source);
@@ -245,23 +244,19 @@ ffi::Error to_weight(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer s
 }  // namespace
 }  // namespace jaxnest
 
-using jaxnest::buffers;
 namespace ffi = xla::ffi;
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxnest_deliver, jaxnest::deliver,
-                              buffers<9>(ffi::Ffi::Bind().Ctx<ffi::ThreadPool>())
-                                  .Ret<ffi::AnyBuffer>()
-                                  .Attr<int64_t>("inhibitory")
-                                  .Attr<int64_t>("first_source")
-                                  .Attr<int64_t>("low")
-                                  .Attr<int64_t>("high"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxnest_to_spikes, jaxnest::to_spikes,
-                              buffers<8>(ffi::Ffi::Bind().Ctx<ffi::ThreadPool>())
-                                  .Ret<ffi::AnyBuffer>()
-                                  .Attr<int64_t>("inhibitory")
-                                  .Attr<int64_t>("first_source"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxnest_to_weight, jaxnest::to_weight,
-                              buffers<8>(ffi::Ffi::Bind().Ctx<ffi::ThreadPool>())
-                                  .Ret<ffi::AnyBuffer>()
-                                  .Attr<int64_t>("inhibitory")
-                                  .Attr<int64_t>("first_source"));
+// A sum of `n` buffers, with the attributes of a table.
+#define JAXNEST_SUM(name, n)                                                                      \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxnest_##name, jaxnest::name,                                    \
+                                jaxnest::buffers<n>(ffi::Ffi::Bind().Ctx<ffi::ThreadPool>())      \
+                                    .Ret<ffi::AnyBuffer>()                                        \
+                                    .Attr<int64_t>("inhibitory")                                  \
+                                    .Attr<int64_t>("first_source")                                \
+                                    .Attr<int64_t>("low")                                         \
+                                    .Attr<int64_t>("high")                                        \
+                                    .Attr<int64_t>("by_value"))
+
+JAXNEST_SUM(deliver, 9);
+JAXNEST_SUM(to_spikes, 8);
+JAXNEST_SUM(to_weight, 8);
