@@ -1,65 +1,87 @@
-"""`python -m benchmarks brunel [--against nest] [--json FILE]`: build and run, the peer in turn in the same call."""
+"""`python -m benchmarks BENCHMARK [--against nest] [--json FILE]`: jaxnest and the peer, in turn in the same call."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 import json
-import resource
-import statistics
+import shlex
 import sys
+from collections.abc import Sequence
 
-import jaxnest  # noqa: F401 - before jax, so that it can quiet XLA's loader
+from . import _compare, _report
+from ._request import Request, Spec
 
-from . import brunel
+_BENCHMARKS = ("brunel", "microcircuit", "stdp", "cuba", "build", "startup", "deliver")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("benchmark", choices=["brunel"])
-    parser.add_argument("--scale", type=float, default=1.0, help="of neurons and of indegrees")
-    parser.add_argument("--time", type=float, default=1000.0, help="simulated ms")
-    parser.add_argument("--threads", type=int, default=2, help="of NEST")
-    parser.add_argument("--repeats", type=int, default=3, help="runs, in turn; the median is shown")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--against", choices=["nest"], help="the peer")
-    parser.add_argument("--json", help="also write the record to this file")
-    a = parser.parse_args()
-    ours, theirs = [], []
-    for k in range(a.repeats):
-        ours.append(brunel.jaxnest(a.scale, a.time, a.seed + k))
-        if a.against:
-            theirs.append(brunel.nest(a.scale, a.time, a.seed + k, a.threads))
-
-    def median(runs: list[dict], key: str) -> float:
-        return statistics.median(r[key] for r in runs)
-
-    events = median(ours, "rate_hz") * ours[0]["synapses"] * a.time / 1e3
-    record = {
-        "benchmark": a.benchmark,
-        "build_s": median(ours, "build_s"),
-        "compile_s": ours[0]["compile_s"],
-        "sim_s": median(ours, "sim_s"),
-        "real_time_factor": median(ours, "sim_s") / a.time * 1e3,
-        "ns_per_event": median(ours, "sim_s") / events * 1e9,
-        "bytes_per_synapse": ours[0]["bytes_per_synapse"],
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "rate_hz": median(ours, "rate_hz"),
-        "peer": a.against,
-        "peer_sim_s": median(theirs, "sim_s") if theirs else None,
-        "ratio": statistics.median(t["sim_s"] / o["sim_s"] for o, t in zip(ours, theirs)) if theirs else None,
-    }
-    for key, value in record.items():
-        print(f"{key:18} {value:.4g}" if isinstance(value, float) else f"{key:18} {value}")
-    if theirs:
-        rate = median(theirs, "rate_hz")
-        print(f"{'peer_build_s':18} {median(theirs, 'build_s'):.4g}\n{'peer_rate_hz':18} {rate:.4g}")
-        if abs(record["rate_hz"] - rate) > 0.02 * rate:
-            print("the rates differ by more than 2 %: not the same network", file=sys.stderr)
-            return 1
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code: 1 if the peer computed something else or a run failed, 2 for wrong input or without the peer."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    a = _parser().parse_args(arguments)
+    spec: Spec = importlib.import_module(f"benchmarks.{a.benchmark}").SPEC
+    if a.against and a.against not in spec.peers:
+        return _complain(f"{a.benchmark} runs against {' or '.join(spec.peers)} only", 2)
+    if a.against and importlib.util.find_spec(a.against) is None:
+        return _complain(f"{a.against} is not installed; in a clone of the repository: pip install -e '.[bench]'", 2)
+    scale, time = (spec.scale if a.scale is None else a.scale), (spec.time if a.time is None else a.time)
+    if min(scale, time, a.threads, a.repeats) <= 0:
+        return _complain("--scale, --time, --threads and --repeats must be positive", 2)
+    request = Request(a.benchmark, "jaxnest", "", scale, time, a.threads, a.precision, a.lowering, a.seed)
+    records, rows, notes = [], [], []
+    for case in spec.cases:
+        if spec.by_lowering and a.lowering not in ("auto", case):
+            continue
+        asked = Request(**{**vars(request), "case": case})
+        try:
+            ours, theirs = _compare.in_turn(asked, a.against, a.repeats)
+        except _compare.Failed as failure:
+            return _complain(str(failure), 1)
+        if "skipped" in ours[0]:
+            _complain(f"{case} left out: {ours[0]['skipped']}", 0)
+            continue
+        records.append(_compare.record(spec, asked, a.against, ours, theirs))
+        rows.append({**records[-1], **_compare.more(spec, ours, theirs)})
+        notes += [f"{records[-1]['benchmark']}: {text}" for text in _compare.differences(spec, ours, theirs)]
+    if not records:
+        return _complain("nothing was measured", 1)
+    text = _report.table(rows)
+    print(text)
+    for note in notes:
+        _complain(note, 1)
     if a.json:
         with open(a.json, "w") as file:
-            json.dump([record], file, indent=1)
-    return 0
+            json.dump(records, file, indent=1)
+    if a.results:
+        with open(a.results, "a") as file:
+            file.write("\n" + _report.section("python -m benchmarks " + shlex.join(arguments), a.against, text, notes))
+    return 1 if notes else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What jaxnest takes, and a peer beside it.")
+    commands = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", required=True)
+    for name in _BENCHMARKS:
+        module = importlib.import_module(f"benchmarks.{name}")
+        about = (module.__doc__ or "").strip().replace("%", "%%")
+        command = commands.add_parser(name, help=about.splitlines()[0], description=about)
+        command.add_argument("--scale", type=float, help=f"of the network; default {module.SPEC.scale:g}")
+        command.add_argument("--time", type=float, help=f"simulated ms; default {module.SPEC.time:g}")
+        command.add_argument("--threads", type=int, default=2, help="of jaxnest and of the peer; default 2")
+        command.add_argument("--precision", choices=["float32", "float64"], default="float32", help="of jaxnest")
+        command.add_argument("--lowering", choices=["auto", "xla", "native"], default="auto", help="of jaxnest")
+        command.add_argument("--repeats", type=int, default=3, help="runs, in turn; medians are shown; default 3")
+        command.add_argument("--seed", type=int, default=1, help="of the first run; the next ones have the next ones")
+        command.add_argument("--against", choices=["nest", "brian2"], help="the peer")
+        command.add_argument("--json", metavar="FILE", help="write the records to this file")
+        command.add_argument("--results", metavar="FILE", help="append a section to this file (benchmarks/RESULTS.md)")
+    return parser
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"benchmarks: {text}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -1,12 +1,18 @@
-"""Brunel's (2000) network of 12,500 `iaf_psc_delta` neurons and 15.6 million synapses, here and in NEST."""
+"""Brunel's (2000) network of 12,500 `iaf_psc_delta` neurons and 15.6 million static synapses.
+
+--scale is of neurons and of indegrees.
+"""
 
 from __future__ import annotations
 
-import time as clock
 from typing import Any
 
+from . import _jaxnest, _nest
+from ._request import Request, Spec
+
+SPEC = Spec()
 NEURON = {"tau_m": 20.0, "C_m": 1.0, "E_L": 0.0, "V_reset": 0.0, "V_th": 20.0, "t_ref": 2.0, "V_m": 0.0}
-WEIGHT, G, DRIVE, DELAY = 0.1, 5.0, 20_000.0, 1.5
+WEIGHT, G, DRIVE, DELAY = 0.1, 5.0, 20_000.0, 1.5  # mV, -, spikes/s, ms
 
 
 def sizes(scale: float) -> tuple[int, int, int, int]:
@@ -14,15 +20,10 @@ def sizes(scale: float) -> tuple[int, int, int, int]:
     return round(10_000 * scale), round(2_500 * scale), round(1_000 * scale), round(250 * scale)
 
 
-def jaxnest(scale: float, time: float, seed: int) -> dict[str, Any]:
-    """Build and run in jaxnest: build_s, compile_s, sim_s, rate_hz, bytes_per_synapse, synapses."""
-    import jax
-
-    import jaxnest as jn
-
-    n_exc, n_inh, c_exc, c_inh = sizes(scale)
-    began = clock.perf_counter()
-    net = jn.Network(seed=seed)
+def describe_jaxnest(jn: Any, request: Request) -> tuple[Any, Any]:
+    """The network and its spike_recorder."""
+    n_exc, n_inh, c_exc, c_inh = sizes(request.scale)
+    net = jn.Network(seed=request.seed)
     cells = net.create("iaf_psc_delta", n_exc + n_inh, name="cells", **NEURON)
     noise = net.create("poisson_generator", name="noise", rate=DRIVE)
     net.connect(noise, cells, weight=WEIGHT, delay=DELAY)
@@ -30,35 +31,12 @@ def jaxnest(scale: float, time: float, seed: int) -> dict[str, Any]:
     net.connect(cells[n_exc:], cells, jn.fixed_indegree(c_inh), weight=-G * WEIGHT, delay=DELAY)
     recorder = net.create("spike_recorder", name="recorder")
     net.connect(cells, recorder)
-    sim = jn.Simulation(net, seed=seed)
-    jax.block_until_ready(sim.connections)
-    built = clock.perf_counter()
-    sim.run(0.1)
-    compiled = clock.perf_counter()
-    sim.run(time)
-    ended = clock.perf_counter()
-    synapses = (n_exc + n_inh) * (c_exc + c_inh)
-    tables = [t.key for t in sim.program.plan.tables]
-    kept = sum(x.nbytes for k in tables for x in jax.tree.leaves((sim.connections[k], sim.params["tables"][k])))
-    return {
-        "build_s": built - began,
-        "compile_s": compiled - built,
-        "sim_s": ended - compiled,
-        "rate_hz": len(sim.spikes(recorder)) / (n_exc + n_inh) / (time + 0.1) * 1e3,
-        "bytes_per_synapse": kept / synapses,
-        "synapses": synapses,
-    }
+    return net, recorder
 
 
-def nest(scale: float, time: float, seed: int, threads: int) -> dict[str, Any]:
-    """Build and run in NEST: build_s, sim_s, rate_hz."""
-    import nest
-
-    nest.verbosity = nest.VerbosityLevel.ERROR
-    nest.ResetKernel()
-    nest.set(rng_seed=seed + 1, local_num_threads=threads)
-    n_exc, n_inh, c_exc, c_inh = sizes(scale)
-    began = clock.perf_counter()
+def describe_nest(nest: Any, request: Request) -> list[Any]:
+    """Creates the network; its spike_recorder."""
+    n_exc, n_inh, c_exc, c_inh = sizes(request.scale)
     cells = nest.Create("iaf_psc_delta", n_exc + n_inh, NEURON)
     noise = nest.Create("poisson_generator", params={"rate": DRIVE})
     nest.Connect(noise, cells, syn_spec={"weight": WEIGHT, "delay": DELAY})
@@ -66,15 +44,16 @@ def nest(scale: float, time: float, seed: int, threads: int) -> dict[str, Any]:
         nest.Connect(source, cells, {"rule": "fixed_indegree", "indegree": indegree}, {"weight": weight, "delay": DELAY})
     recorder = nest.Create("spike_recorder")
     nest.Connect(cells, recorder)
-    built = clock.perf_counter()
-    nest.Prepare()
-    prepared = clock.perf_counter()
-    nest.Run(time)
-    ended = clock.perf_counter()
-    nest.Cleanup()
-    return {
-        "build_s": prepared - began,
-        "prepare_s": prepared - built,
-        "sim_s": ended - prepared,
-        "rate_hz": len(recorder.events["times"]) / (n_exc + n_inh) / time * 1e3,
-    }
+    return [recorder]
+
+
+def jaxnest(request: Request) -> dict[str, Any]:
+    n_exc, n_inh, c_exc, c_inh = sizes(request.scale)
+    n = n_exc + n_inh
+    found, sim, recorder = _jaxnest.measure(request, lambda jn: describe_jaxnest(jn, request), n * (c_exc + c_inh))
+    return found | _jaxnest.spiking(sim, recorder, [n_exc, n_inh], [n * c_exc, n * c_inh])
+
+
+def nest(request: Request) -> dict[str, Any]:
+    n_exc, n_inh, *_ = sizes(request.scale)
+    return _nest.measure(request, lambda module: describe_nest(module, request), n_exc + n_inh)

@@ -72,6 +72,7 @@ def _info(_: argparse.Namespace) -> int:
 
     import jaxnest
     from jaxnest._cache import cache_folder, enable_compilation_cache
+    from jaxnest.events import native
 
     enable_compilation_cache()
     folder = jax.config.values["jax_compilation_cache_dir"]
@@ -83,8 +84,8 @@ def _info(_: argparse.Namespace) -> int:
         "python": f"{platform.python_version()} ({platform.system()} {platform.machine()})",
         "devices": ", ".join(f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()),
         "precision": "float64 (x64 on)" if jax.config.values["jax_enable_x64"] else "float32 (x64 off)",
-        "delivery": "XLA",
-        "C++ lowering": "not built in this version",
+        "delivery": "C++ on the CPU" if native.available() else "XLA",
+        "C++ lowering": native.status(),
         "compilation cache": f"off (else {cache_folder()})" if folder is None else f"{folder}, {_size(Path(folder))}",
     }
     width = max(map(len, rows))

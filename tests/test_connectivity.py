@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse
 import scipy.stats
 
-from jaxnest.connectivity import csr, distributions, rules
+from jaxnest.connectivity import distributions, rows, rules, sampling
 from jaxnest.connectivity.distributions import delay_steps, exponential, is_constant, lognormal, normal, sample, uniform
 from jaxnest.connectivity.rules import (
     Explicit,
@@ -22,6 +22,7 @@ from jaxnest.connectivity.rules import (
     rule_from,
     symmetric_pairwise_bernoulli,
 )
+from jaxnest.connectivity.sampling import Stream
 from jaxnest.errors import ConfigurationError
 
 SIGNIFICANCE = 1e-3  # seeds are fixed, so a test that passes keeps passing
@@ -35,13 +36,17 @@ def generator(*seed):
     return np.random.Generator(np.random.Philox(seed))
 
 
+def draw(rule, pre_ids, post_ids, *seed):
+    return rule.draw(Stream(*seed), pre_ids, post_ids).pairs()
+
+
 def counts(pre, post, n_pre, n_post):
     """How many connections each pair has, shape (n_post, n_pre)."""
     return np.bincount(post.astype(np.int64) * n_pre + pre, minlength=n_pre * n_post).reshape(n_post, n_pre)
 
 
 def draw_counts(rule, pre_ids, post_ids, *seed):
-    pre, post = rule.draw(generator(*seed), pre_ids, post_ids)
+    pre, post = draw(rule, pre_ids, post_ids, *seed)
     assert pre.dtype == post.dtype == np.int32 and pre.shape == post.shape
     return counts(pre, post, len(pre_ids), len(post_ids))
 
@@ -69,25 +74,25 @@ def test_all_to_all(switches):
 
 
 def test_all_to_all_runs_target_by_target():
-    pre, post = all_to_all().draw(generator(), [3, 4], [5, 6, 7])
+    pre, post = draw(all_to_all(), [3, 4], [5, 6, 7])
     assert pre.tolist() == [0, 1, 0, 1, 0, 1] and post.tolist() == [0, 0, 1, 1, 2, 2]
 
 
 def test_one_to_one():
     for switches, expected in (({}, [0, 1, 2]), ({"allow_autapses": False}, [0, 2])):
-        pre, post = one_to_one(**switches).draw(generator(), [1, 2, 3], [3, 2, 1])
+        pre, post = draw(one_to_one(**switches), [1, 2, 3], [3, 2, 1])
         assert pre.tolist() == post.tolist() == expected
-    pre, post = one_to_one().draw(generator(), [1, 1, 2], [3, 4, 4])  # NEST's connection of two arrays
+    pre, post = draw(one_to_one(), [1, 1, 2], [3, 4, 4])  # NEST's connection of two arrays
     assert pre.tolist() == post.tolist() == [0, 1, 2]
     with pytest.raises(ConfigurationError, match="one_to_one: 3 sources and 2 targets; select equally many"):
-        one_to_one().draw(generator(), [1, 2, 3], [1, 2])
+        draw(one_to_one(), [1, 2, 3], [1, 2])
 
 
 def test_one_to_one_make_symmetric():
-    pre, post = one_to_one(make_symmetric=True).draw(generator(), [1, 2, 3], [2, 3, 1])
+    pre, post = draw(one_to_one(make_symmetric=True), [1, 2, 3], [2, 3, 1])
     assert list(zip(pre, post)) == [(0, 0), (1, 1), (2, 2), (1, 2), (2, 0), (0, 1)]
     with pytest.raises(ConfigurationError, match="add a second projection from post to pre"):
-        one_to_one(make_symmetric=True).draw(generator(), [1, 2, 3], [4, 5, 6])
+        draw(one_to_one(make_symmetric=True), [1, 2, 3], [4, 5, 6])
 
 
 @pytest.mark.parametrize("degree", [0, 1, 7, 20, 39])
@@ -133,7 +138,7 @@ def test_fixed_indegree_is_uniform(degree, n, switches):
 def test_distinct_makes_every_ordered_selection_equally_likely(method, avoid):
     rows, n, degree = 6000, 5, 3
     own = np.where(np.arange(rows) % 2, 4, -1).astype(np.int32) if avoid else None
-    values = getattr(rules, method)(generator(3), n, np.full(rows, degree), own).reshape(rows, degree)
+    values = getattr(sampling, method)(generator(3), n, np.full(rows, degree), own).reshape(rows, degree)
     code = values @ [1, 5, 25]
     for part, choices in ((code[::2], 60), (code[1::2], 24 if avoid else 60)):
         seen, times = np.unique(part, return_counts=True)
@@ -150,7 +155,7 @@ def test_degree_from_a_distribution(allow_multapses):
     probability = np.diff(scipy.stats.norm(3, 4).cdf([-np.inf, *np.arange(0.5, 15), np.inf]))
     assert_uniform(np.bincount(np.minimum(table.sum(1), 15), minlength=16), 4000 * probability)
     with pytest.raises(ConfigurationError, match="exceeds the 2 available sources"):
-        fixed_indegree(uniform(5, 6), allow_multapses=False).draw(generator(), [1, 2], [3])
+        draw(fixed_indegree(uniform(5, 6), allow_multapses=False), [1, 2], [3])
 
 
 @pytest.mark.parametrize("allow_autapses", [True, False])
@@ -182,7 +187,8 @@ def test_pairwise_bernoulli(p, allow_autapses):
 
 
 def test_pairwise_bernoulli_over_several_chunks(monkeypatch):
-    monkeypatch.setattr(rules, "_CHUNK", 100)
+    monkeypatch.setattr(sampling, "CHUNK", 1000)
+    monkeypatch.setattr(sampling, "_GAPS", 6)
     table = draw_counts(pairwise_bernoulli(0.3), np.arange(200), np.arange(200), 5)
     assert table.max() == 1
     assert abs(table.mean() - 0.3) < 4 * np.sqrt(0.21 / table.size)
@@ -204,30 +210,30 @@ def test_pairwise_poisson(allow_autapses):
 def test_symmetric_pairwise_bernoulli(p):
     n = 50
     shuffled = generator(1).permutation(n)
-    pre, post = symmetric_pairwise_bernoulli(p).draw(generator(8), np.arange(n), shuffled)
+    pre, post = draw(symmetric_pairwise_bernoulli(p), np.arange(n), shuffled, 8)
     source, target = pre, shuffled[post]
     assert (source != target).all()
     table = counts(source, target, n, n)
     np.testing.assert_array_equal(table, table.T)
     assert table.max() <= 2
     with pytest.raises(ConfigurationError, match="same population"):
-        symmetric_pairwise_bernoulli(0.5).draw(generator(), [1, 2], [2, 3])
+        draw(symmetric_pairwise_bernoulli(0.5), [1, 2], [2, 3])
 
 
 def test_symmetric_pairwise_bernoulli_draws_a_truncated_binomial_number():
     n, p, repeats = 4, 0.6, 1000
-    draws = (symmetric_pairwise_bernoulli(p).draw(generator(9, i), np.arange(n), np.arange(n)) for i in range(repeats))
+    draws = (draw(symmetric_pairwise_bernoulli(p), np.arange(n), np.arange(n), 9, i) for i in range(repeats))
     drawn = np.concatenate([np.bincount(post[: post.size // 2], minlength=n) for _, post in draws])
     probability = scipy.stats.binom(n, p).pmf(np.arange(n))
     assert_uniform(np.bincount(drawn, minlength=n), n * repeats * probability / probability.sum())
 
 
 def test_explicit():
-    pre, post = explicit([0, 2, 2], np.array([1, 0, 0], np.uint8)).draw(generator(), [5, 6, 7], [5, 6])
+    pre, post = draw(explicit([0, 2, 2], np.array([1, 0, 0], np.uint8)), [5, 6, 7], [5, 6])
     assert pre.tolist() == [0, 2, 2] and post.tolist() == [1, 0, 0]
     assert pre.dtype == post.dtype == np.int32
     with pytest.raises(ConfigurationError, match=r"pre contains 2, but only 2 nodes are selected; give positions in \[0, 2\)"):
-        explicit([0, 2], [0, 0]).draw(generator(), [1, 2], [1])
+        draw(explicit([0, 2], [0, 0]), [1, 2], [1])
     with pytest.raises(ConfigurationError, match="explicit: post contains -1"):
         explicit([0, 1], [0, -1])
     with pytest.raises(ConfigurationError, match="pre has 2 entries and post 1"):
@@ -242,12 +248,12 @@ def test_explicit():
 def test_explicit_from_sparse(form):
     matrix = scipy.sparse.random_array((7, 4), density=0.5, rng=generator(3)).asformat(form)
     rule = Explicit.from_sparse(matrix)
-    pre, post = rule.draw(generator(), np.arange(4), np.arange(7))
+    pre, post = draw(rule, np.arange(4), np.arange(7))
     dense = np.zeros((7, 4))
     dense[post, pre] = rule.weight
     np.testing.assert_array_equal(dense, matrix.toarray())
     with pytest.raises(ConfigurationError, match=r"shape \(7, 4\), but there are 4 targets and 7 sources"):
-        rule.draw(generator(), np.arange(7), np.arange(4))
+        draw(rule, np.arange(7), np.arange(4))
 
 
 def test_explicit_from_sparse_keeps_multapses_and_takes_adjacency():
@@ -277,12 +283,12 @@ RULES = [
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_draws_are_reproducible(rule):
-    first, again, other = (rule.draw(generator(*seed), IDS, IDS) for seed in ((1, 2), (1, 2), (1, 3)))
+    first, again, other = (draw(rule, IDS, IDS, *seed) for seed in ((1, 2), (1, 2), (1, 3)))
     np.testing.assert_array_equal(first, again)
     random = not isinstance(rule, (rules.AllToAll, rules.OneToOne, Explicit))
     assert random == (not np.array_equal(first, other))
     first[0][:] = 0  # what is returned belongs to the caller
-    np.testing.assert_array_equal(rule.draw(generator(1, 2), IDS, IDS), again)
+    np.testing.assert_array_equal(draw(rule, IDS, IDS, 1, 2), again)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
@@ -293,14 +299,14 @@ def test_rules_are_frozen(rule):
 
 def test_empty_selections():
     for rule in (all_to_all(), one_to_one(), pairwise_bernoulli(0.5), pairwise_poisson(1.0), fixed_total_number(0)):
-        assert rule.draw(generator(), [], [])[0].size == 0
-    assert fixed_indegree(3).draw(generator(), [1], [])[0].size == 0
+        assert draw(rule, [], [])[0].size == 0
+    assert draw(fixed_indegree(3), [1], [])[0].size == 0
     with pytest.raises(ConfigurationError, match="fixed_indegree: there are no sources"):
-        fixed_indegree(0).draw(generator(), [], [1])
+        draw(fixed_indegree(0), [], [1])
     with pytest.raises(ConfigurationError, match="fixed_outdegree: there are no targets"):
-        fixed_outdegree(0).draw(generator(), [1], [])
+        draw(fixed_outdegree(0), [1], [])
     with pytest.raises(ConfigurationError, match="fixed_total_number: N=1, but 0 sources"):
-        fixed_total_number(1).draw(generator(), [], [1])
+        draw(fixed_total_number(1), [], [1])
 
 
 # Errors
@@ -378,14 +384,14 @@ def test_wrong_descriptions(make, message):
 )
 def test_impossible_draws(rule, n, message):
     with pytest.raises(ConfigurationError, match=message):
-        rule.draw(generator(), np.arange(n), np.arange(n))
+        draw(rule, np.arange(n), np.arange(n))
 
 
 def test_wrong_selections():
     with pytest.raises(ConfigurationError, match="all_to_all: pre_ids contains 2 more than once"):
-        all_to_all().draw(generator(), [2, 1, 2], [3])
+        draw(all_to_all(), [2, 1, 2], [3])
     with pytest.raises(ConfigurationError, match=r"post_ids has shape .* and type float64"):
-        all_to_all().draw(generator(), [2], [3.5])
+        draw(all_to_all(), [2], [3.5])
 
 
 def test_rule_from():
@@ -494,7 +500,7 @@ def test_nest_refuses_the_same(nest, spec):
     with pytest.raises((nest.NESTError, IndexError)):
         nest.Connect(nodes, nodes, spec)
     with pytest.raises(ConfigurationError):
-        rule_from(spec).draw(generator(), [1, 2, 3], [1, 2, 3])
+        draw(rule_from(spec), [1, 2, 3], [1, 2, 3])
 
 
 @pytest.mark.parametrize("h", [0.1, 0.01, 0.05, 0.25])
@@ -641,23 +647,9 @@ def test_wrong_delays(delay, message):
 @pytest.mark.parametrize("n, n_sources", [(0, 5), (1, 1), (1000, 7), (50_000, 70_000)])
 def test_rows_by_source_is_a_stable_sort(n, n_sources):
     pre = generator(1).integers(0, n_sources, n, dtype=np.int32)
-    row_ptr, order = csr.rows_by_source(pre, n_sources)
+    row_ptr, order = rows.rows_by_source(pre, n_sources)
     assert row_ptr.shape == (n_sources + 1,) and row_ptr.dtype == order.dtype == np.int32
     np.testing.assert_array_equal(order, np.argsort(pre, kind="stable"))
     np.testing.assert_array_equal(np.diff(row_ptr), np.bincount(pre, minlength=n_sources))
     with pytest.raises(ConfigurationError, match=r"they must lie in \[0, 3\)"):
-        csr.rows_by_source(np.array([0, 3]), 3)
-
-
-@pytest.mark.parametrize("in_place", [False, True])
-def test_permute(monkeypatch, in_place):
-    monkeypatch.setattr(csr, "_CHUNK", 64)
-    order = generator(2).permutation(1000).astype(np.int32)
-    payloads = [np.arange(1000.0), np.arange(2000, dtype=np.int16).reshape(1000, 2)]
-    expected = [payload[order] for payload in payloads]
-    result = csr.permute(order, *payloads, in_place=in_place)
-    for got, want, given in zip(result, expected, payloads, strict=True):
-        np.testing.assert_array_equal(got, want)
-        assert (got is given) == in_place
-    with pytest.raises(ConfigurationError, match="does not fit 1000 connections"):
-        csr.permute(order, np.arange(3))
+        rows.rows_by_source(np.array([0, 3]), 3)

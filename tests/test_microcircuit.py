@@ -127,7 +127,7 @@ def test_rates_at_a_twentieth():
 def test_rates_agree_with_nest():
     """Each population's mean rate over 5 seeds (network and noise) of 4 s is within 2 % of NEST's over 5 seeds."""
     pytest.importorskip("nest")
-    from tests import nest_microcircuit
+    from benchmarks import nest_microcircuit
 
     scale, time = 0.2, 4000.0
     ours = np.array([rates(scale, seed, time) for seed in SEEDS])

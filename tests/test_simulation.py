@@ -212,7 +212,7 @@ def test_paths_find_connections_in_the_tables():
         given[name] = (*pairs, weight, delay)
     program = net.compile()
     for name, (pre, post, weight, delay) in given.items():
-        order = np.argsort(pre, kind="stable")
+        order = np.lexsort((post, pre))
         ends = program.connections_of(name)
         np.testing.assert_array_equal(ends["pre"], pre[order])
         np.testing.assert_array_equal(ends["post"], post[order])

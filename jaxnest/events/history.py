@@ -1,6 +1,6 @@
 """What plastic synapses know of their postsynaptic neurons: spike times and traces, in one of two forms.
 
-`Log` serves the event lowering: the last spikes of each neuron with the traces just after each, in a circular buffer.
+`Log` serves the event lowering: the last spikes of each neuron with the traces just after each, the last one first.
 `Window` serves the dense lowering: for each of the last steps, whether the neuron spiked at its right edge, and the
 traces of the spikes strictly before.
 
@@ -15,6 +15,10 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxnest.events.compact import nth, pack
+from jaxnest.events.native.call import choose, in_place
+
+#: a stamp before all others
+NEVER = -(1 << 30)
 
 
 class Traces(NamedTuple):
@@ -35,8 +39,9 @@ class Traces(NamedTuple):
 
 
 class Log(NamedTuple):
-    """The last H spikes of N neurons, spike j in row j % H: stamps and traces just after; `count` (N,) spikes so far,
-    `consumed` (N,) of which every synapse has used. `times` (H, N): their multiplicities, None where all are 1."""
+    """The last H spikes of N neurons, (N, H), the last one first: stamps (`NEVER` where there is none) and traces just
+    after; `count` (N,) spikes so far, `consumed` (N,) of which every synapse has used. `times` (N, H): their
+    multiplicities, None where all are 1."""
 
     stamp: Any
     K: Any
@@ -47,10 +52,10 @@ class Log(NamedTuple):
 
     @staticmethod
     def zeros(length: int, n: int, dtype: Any, multiple: bool) -> Log:
-        shape = (length, n)
+        shape = (n, length)
         none = jnp.zeros(n, jnp.int32)
         times = jnp.zeros(shape, jnp.int32) if multiple else None
-        return Log(jnp.full(shape, -1, jnp.int32), jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), none, none, times)
+        return Log(jnp.full(shape, NEVER, jnp.int32), jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), none, none, times)
 
 
 class Window(NamedTuple):
@@ -68,35 +73,54 @@ class Window(NamedTuple):
         return Window(empty, empty, empty, Traces.zeros(n, dtype))
 
 
-def log_spikes(log: Log, spikes: Any, first: Any, rate: Any, rate_triplet: Any) -> Log:
-    """Append the spikes (L, N) of the steps `first` ...; `rate` = h / tau_minus, (N,) or (1,)."""
+def log_spikes(log: Log, spikes: Any, first: Any, rate: Any, rate_triplet: Any, native: bool = False) -> Log:
+    """Enter the spikes (L, N) of the steps `first` ...; `rate` = h / tau_minus, (N,) or (1,).
+
+    With `native`, in C++ on the CPU, and in XLA elsewhere.
+    """
+    operands = (log, spikes, jnp.asarray(first, jnp.int32), rate, rate_triplet)
+    return choose(_log_in_cpp, _log_in_xla, *operands) if native else _log_in_xla(*operands)
+
+
+def _log_in_cpp(log: Log, spikes: Any, first: Any, rate: Any, rate_triplet: Any) -> Log:
+    dtype = log.K.dtype
+    changed = [log.stamp, log.K, log.K_triplet, log.count, *([] if log.times is None else [log.times])]
+    given = [spikes.astype(dtype), first, rate.astype(dtype), rate_triplet.astype(dtype)]
+    stamp, K, K_triplet, count, *times = in_place("log_spikes", given, changed)
+    return Log(stamp, K, K_triplet, count, log.consumed, times[0] if times else None)
+
+
+def _log_in_xla(log: Log, spikes: Any, first: Any, rate: Any, rate_triplet: Any) -> Log:
     n = spikes.shape[1]
     packed = pack((spikes != 0).ravel())
     amplitude = spikes.ravel()
     rates = jnp.broadcast_to(rate, (n,)), jnp.broadcast_to(rate_triplet, (n,))
-    length = log.stamp.shape[0]
 
     def append(carry: tuple[Any, Log]) -> tuple[Any, Log]:
         k, log = carry
         event = nth(packed, k)
         lag, i = event // n, event % n
         stamp = first + lag + 1
-        row, last = log.count[i] % length, (log.count[i] - 1) % length
         seen = log.count[i] > 0
-        steps = (stamp - log.stamp[last, i]).astype(log.K.dtype)
+        steps = (stamp - log.stamp[i, 0]).astype(log.K.dtype)
         m = amplitude[event] if log.times is not None else 1.0
-        K = jnp.where(seen, log.K[last, i] * jnp.exp(-steps * rates[0][i]), 0.0) + m
-        K_triplet = jnp.where(seen, log.K_triplet[last, i] * jnp.exp(-steps * rates[1][i]), 0.0) + m
+        K = jnp.where(seen, log.K[i, 0] * jnp.exp(-steps * rates[0][i]), 0.0) + m
+        K_triplet = jnp.where(seen, log.K_triplet[i, 0] * jnp.exp(-steps * rates[1][i]), 0.0) + m
         if log.times is not None:
-            log = log._replace(times=log.times.at[row, i].set(jnp.round(m).astype(jnp.int32)))
+            log = log._replace(times=_put_first(log.times, i, jnp.round(m)))
         return k + 1, log._replace(
-            stamp=log.stamp.at[row, i].set(stamp),
-            K=log.K.at[row, i].set(K),
-            K_triplet=log.K_triplet.at[row, i].set(K_triplet),
+            stamp=_put_first(log.stamp, i, stamp),
+            K=_put_first(log.K, i, K),
+            K_triplet=_put_first(log.K_triplet, i, K_triplet),
             count=log.count.at[i].add(1),
         )
 
     return lax.while_loop(lambda c: c[0] < packed.total, append, (jnp.int32(0), log))[1]
+
+
+def _put_first(x: Any, i: Any, value: Any) -> Any:
+    """Row `i` moves on by one place, and `value` goes first."""
+    return x.at[i].set(jnp.roll(x[i], 1).at[0].set(value.astype(x.dtype)))
 
 
 def watch_spikes(window: Window, spikes: Any, first: Any, rate: Any, rate_triplet: Any) -> Window:

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -148,27 +149,48 @@ def poisson_table(lam: Any) -> PoissonTable:
     return PoissonTable(lam, thresholds, repeats.astype(jnp.int32))
 
 
-def poisson(table: PoissonTable, key: jax.Array, stream: Any, step: Any, ident: Any, draw: Any = 0) -> jax.Array:
+def poisson(
+    table: PoissonTable, key: jax.Array, stream: int, step: Any, ident: Any, draw: int = 0, *, native: bool = False
+) -> jax.Array:
     """Poisson counts, as floats of the table's dtype, with derivative d count / d lam = 1 (that of the mean).
 
     Each word is compared with the table's thresholds; means above 4 sum as many words as they need.
 
-    Args are the table, whose lam broadcasts against ident, and those of `bits`.
+    Args are the table, whose lam is (1,) or of ident's shape (n,), and those of `bits`. With `native` the same numbers
+    are drawn by C++ on the CPU.
     """
+    ident = jnp.asarray(ident)
+    if native and ident.ndim == 1 and table.lam.shape in ((1,), ident.shape):
+        operands = (table.thresholds, table.repeats, key, jnp.asarray(step).astype(jnp.uint32), ident.astype(jnp.int32))
+
+        def in_cpp(*operands):
+            out = jax.ShapeDtypeStruct(ident.shape, table.lam.dtype)
+            call = jax.ffi.ffi_call("jaxnest_poisson", out, vmap_method="sequential")
+            return call(*operands, stream=np.int64(stream), draw=np.int64(draw))
+
+        def in_xla(thresholds, repeats, key, step, ident):
+            return _poisson_counts(thresholds, repeats, key, stream, step, ident, draw).astype(table.lam.dtype)
+
+        count = lax.platform_dependent(*operands, cpu=in_cpp, default=in_xla)
+    else:
+        count = _poisson_counts(table.thresholds, table.repeats, key, stream, step, ident, draw).astype(table.lam.dtype)
+    # Adds 0, or NaN where lam is invalid, and the derivative.
+    return count + (table.lam - lax.stop_gradient(table.lam))
+
+
+def _poisson_counts(thresholds, repeats, key, stream, step, ident, draw):
     draw = jnp.asarray(draw).astype(jnp.uint32)
     first, _ = bits(key, stream, step, ident, draw)
-    shape = jnp.broadcast_shapes(first.shape, table.lam.shape)
+    shape = jnp.broadcast_shapes(first.shape, repeats.shape)
 
     def count_of(word):
-        return sum((jnp.broadcast_to(word < threshold, shape).astype(jnp.int32) for threshold in table.thresholds), 0)
+        return sum((jnp.broadcast_to(word < threshold, shape).astype(jnp.int32) for threshold in thresholds), 0)
 
     def add(i, count):
         word, _ = bits(key, stream, step, ident, draw + i.astype(jnp.uint32) * jnp.uint32(_DRAWS))
-        return count + jnp.where(i < table.repeats, count_of(word), 0)
+        return count + jnp.where(i < repeats, count_of(word), 0)
 
-    count = lax.fori_loop(1, jnp.max(table.repeats, initial=1), add, count_of(first))
-    # Adds 0, or NaN where lam is invalid, and the derivative.
-    return count.astype(table.lam.dtype) + (table.lam - lax.stop_gradient(table.lam))
+    return lax.fori_loop(1, jnp.max(repeats, initial=1), add, count_of(first))
 
 
 def _float_dtype(dtype):

@@ -124,9 +124,7 @@ def _walk(
     return lax.while_loop(lambda c: c[0] < packed.total, one, (zero, zero, carry))[2]
 
 
-def _places(
-    layout: Layout, slots: int, columns: int, sign: Any, step: Any, start: Any, target: Any, delay: Any
-) -> Any:
+def _places(layout: Layout, slots: int, columns: int, sign: Any, step: Any, start: Any, target: Any, delay: Any) -> Any:
     """Where in the flat ring the events of the connections from `start` on lie, routed by `sign`."""
     slot = step % slots + _slice(delay, start, layout.width).astype(jnp.int32)
     slot = jnp.where(slot >= slots, slot - slots, slot)

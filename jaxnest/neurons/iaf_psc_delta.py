@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 
 from jaxnest.events.propagators import current_propagator
 from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, Routing, State, Values, choose, steps_up
@@ -49,6 +50,7 @@ class iaf_psc_delta(Neuron):
             P33=jnp.exp(-h / p.tau_m),
             P30=current_propagator(h, p.tau_m, p.C_m),
             t_ref=steps_up(p.t_ref, h),
+            any_waits=jnp.any(p.refractory_input > 0.5),
         )
 
     @staticmethod
@@ -58,10 +60,14 @@ class iaf_psc_delta(Neuron):
         U = (p.I_e + s.I_stim) * k.P30 + (s.V_m - p.E_L) * k.P33 + x.spikes + jnp.where(waits, s.waiting, 0.0)
         V = jnp.where(free, jnp.maximum(p.E_L + U, p.V_min), s.V_m)
         spike = jnp.where(free, env.fire(V - p.V_th), 0.0)
-        decayed = x.spikes * jnp.exp(-s.refractory * env.h / p.tau_m)
+
+        def some_wait() -> Any:
+            decayed = x.spikes * jnp.exp(-s.refractory * env.h / p.tau_m)
+            return jnp.where(waits, jnp.where(free, 0.0, s.waiting + decayed), s.waiting)
+
         new = s.replace(
             V_m=choose(spike, p.V_reset, V),
-            waiting=jnp.where(waits, jnp.where(free, 0.0, s.waiting + decayed), s.waiting),
+            waiting=lax.cond(k.any_waits, some_wait, lambda: s.waiting),
             I_stim=x.current,
             refractory=jnp.where(spike > 0, k.t_ref, jnp.where(free, 0, s.refractory - 1)),
         )

@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 
 from jaxnest.events.compact import nth, pack
+from jaxnest.events.native.call import in_place
 from jaxnest.events.plastic import Trail
 from jaxnest.simulation._arrays import slice_if_consecutive
 from jaxnest.simulation._plan import Plan, Sampling, State
@@ -99,7 +100,7 @@ def advance(
 
         def one_step(_: Any, carry: tuple[State, dict[str, SampleBuffer]]) -> tuple[State, dict[str, SampleBuffer]]:
             state, samples = carry
-            state, _ = step(plan, bound, fire, state)
+            state = step(plan, bound, fire, state)
             return state, {s.key: _sample(plan, s, samples[s.key], state) for s in plan.samplings}
 
         state, samples = lax.fori_loop(begin, stop, one_step, (state, buffers.samples))
@@ -140,15 +141,30 @@ def _sample(plan: Plan, s: Sampling, buffer: SampleBuffer, state: State) -> Samp
 
 def _record(plan: Plan, buffer: SpikeBuffer, state: State, begin: Any) -> SpikeBuffer:
     """Append the spikes of the steps `begin` ... ``state.step - 1``, which lie in one slice."""
-    n = plan.n_sources
-    recorded = np.zeros(n, bool)
+    recorded = np.zeros(plan.n_sources, bool)
     for r in plan.recordings:
         recorded[r.sources] = True
-    lags = jnp.arange(plan.slice_steps, dtype=jnp.int32)
-    slice_begin = begin - begin % plan.slice_steps
-    now = (lags + slice_begin >= begin) & (lags + slice_begin < state.step)
-    pending = state.pending[:, :n]
-    packed = pack(((pending != 0) & now[:, None] & jnp.asarray(recorded)[None]).ravel())
+    first = begin - begin % plan.slice_steps
+    given = (state.pending, jnp.asarray(recorded), first, begin - first, state.step - first)
+
+    def in_xla(*operands: Any) -> SpikeBuffer:
+        return _append(*operands[:5], SpikeBuffer(*operands[5:]))
+
+    def in_cpp(*operands: Any) -> SpikeBuffer:
+        return SpikeBuffer(*in_place("record", operands[:5], operands[5:]))
+
+    if not plan.native:
+        return in_xla(*given, *buffer)
+    return lax.platform_dependent(*given, *buffer, cpu=in_cpp, default=in_xla)
+
+
+def _append(pending: Any, recorded: Any, first: Any, begin: Any, end: Any, buffer: SpikeBuffer) -> SpikeBuffer:
+    """Append the spikes of the `recorded` sources in the rows `begin` ... `end` - 1 of `pending`; row 0 is step `first`."""
+    n = recorded.shape[0]
+    lags = jnp.arange(pending.shape[0], dtype=jnp.int32)
+    now = (lags >= begin) & (lags < end)
+    pending = pending[:, :n]
+    packed = pack(((pending != 0) & now[:, None] & recorded[None]).ravel())
     flat = pending.ravel()
     offsets = jnp.arange(_BLOCK, dtype=jnp.int32)
 
@@ -157,7 +173,7 @@ def _record(plan: Plan, buffer: SpikeBuffer, state: State, begin: Any) -> SpikeB
         event = nth(packed, jnp.minimum(k + offsets, packed.total - 1))
         at = (b.count + k,)
         return k + _BLOCK, b._replace(
-            step=lax.dynamic_update_slice(b.step, slice_begin + event // n + 1, at),
+            step=lax.dynamic_update_slice(b.step, first + event // n + 1, at),
             source=lax.dynamic_update_slice(b.source, event % n, at),
             multiplicity=lax.dynamic_update_slice(b.multiplicity, flat[event], at),
         )

@@ -7,27 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxnest.connectivity.csr import permute
-
 
 def at(value: np.ndarray, rows: Any) -> np.ndarray:
     value = np.asarray(value)
     return value[rows] if value.ndim else value
-
-
-def sorted_by(value: np.ndarray, order: np.ndarray) -> np.ndarray:
-    value = np.asarray(value)
-    if value.ndim == 0 or (len(value) == 1 and len(order) != 1):
-        return value.reshape(1)
-    return permute(order, value)[0]
-
-
-def joined(values: Sequence[np.ndarray], sizes: Sequence[int]) -> np.ndarray:
-    """One value if all agree, else one a connection."""
-    flat = [np.asarray(v) for v in values]
-    if all(v.ndim == 0 for v in flat) and len({v.item() for v in flat}) == 1:
-        return flat[0]
-    return np.concatenate([np.broadcast_to(v, (n,)) for v, n in zip(flat, sizes, strict=True)])
 
 
 def unsigned(delay: np.ndarray) -> np.ndarray:

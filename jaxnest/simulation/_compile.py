@@ -19,7 +19,6 @@ from jaxnest.simulation._layout import (
     Build,
     Index,
     check_precision,
-    drive_kind,
     group_populations,
     number_sources,
     stack,
@@ -48,7 +47,7 @@ def compile_plan(net: Network, *, delivery: str, lowering: str, solver: str, sub
         drives.append(r.plan)
         b.connections[r.plan.key] = Values(device=r.index, ident=np.arange(r.plan.n, dtype=np.int32))
     tables = table_plans(b)
-    shortest, longest = _delays(net)
+    shortest, longest = _delays(b)
     slice_steps = min(shortest, _LONGEST_SLICE)
     slots = longest + 1
     if slots * columns >= 2**31:
@@ -105,8 +104,7 @@ def _node_values(net: Network, groups: Sequence[_plan.Group], dtype: Any) -> dic
     return values
 
 
-def _delays(net: Network) -> tuple[int, int]:
+def _delays(b: Build) -> tuple[int, int]:
     """The shortest delay of a spiking source, which bounds a slice, and the longest of all, in steps."""
-    connected = [p for p in net.projections if len(p)]
-    shortest = min((int(p.delay.min()) for p in connected if drive_kind(p) is None), default=_LONGEST_SLICE)
-    return shortest, max((int(p.delay.max()) for p in connected), default=1)
+    shortest = min((low for low, _ in b.spiking_delays), default=_LONGEST_SLICE)
+    return shortest, max((high for _, high in (*b.spiking_delays, *b.driving_delays)), default=1)

@@ -66,23 +66,26 @@ def drive_plans(b: Build) -> list[_plan.DrivePlan]:
         devices = concat([np.full(len(i), k, np.int32) for k, (_, i) in enumerate(proj.pre)])
         local_device = concat([i for _, i in proj.pre])
         touched, which, local = b.index.parts_by_group(proj.post)
+        (sources, targets), weights, delays = proj.drawing.pairs(), proj.weight, proj.delay
+        if len(sources):
+            b.driving_delays.append((int(delays.min()), int(delays.max())))
         for k, (pop, _) in enumerate(proj.pre):
             for j, group in enumerate(touched):
-                rows = np.flatnonzero((devices[proj.sources] == k) & (which[proj.targets] == j))
+                rows = np.flatnonzero((devices[sources] == k) & (which[targets] == j))
                 if not len(rows):
                     continue
                 key = f"{proj.name}[{pop.name},{group.key}]"
-                place = local[proj.targets[rows]]
+                place = local[targets[rows]]
                 column = columns_of(group, kind, place, at(proj.receptor, rows))
-                delay = np.atleast_1d(at(proj.delay, rows))
+                delay = np.atleast_1d(at(delays, rows))
                 block = bool((np.diff(column) == 1).all() and (delay == delay[0]).all())
                 b.connections[key] = Values(
-                    device=local_device[proj.sources[rows]].astype(np.int32),
+                    device=local_device[sources[rows]].astype(np.int32),
                     column=column[:1] if block else column,
                     delay=unsigned(delay[:1] if block else delay),
                     ident=rows.astype(np.int32),
                 )
-                weight = np.atleast_1d(at(proj.weight, rows)).astype(b.dtype)
+                weight = np.atleast_1d(at(weights, rows)).astype(b.dtype)
                 b.params["tables"][key] = Values(weight=weight)
                 b.layouts.drives[proj.name].append(key)
                 signed = kind == "spikes" and group.model.routing is Routing.SIGN

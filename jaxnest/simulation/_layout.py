@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -153,6 +153,7 @@ def _default_state(pop: Population, name: str) -> np.ndarray:
 
 def columns_of(group: _plan.Group, kind: str | None, place: np.ndarray, receptor: np.ndarray) -> np.ndarray:
     """The ring-buffer columns that events to neurons at `place` of a group go to (the excitatory ones)."""
+    receptor = np.asarray(receptor, np.int32)
     if kind == "current":
         return (np.where(receptor == 0, group.current, group.filtered) + place).astype(np.int32)
     if group.model.routing is Routing.PORTS:
@@ -162,29 +163,28 @@ def columns_of(group: _plan.Group, kind: str | None, place: np.ndarray, receptor
     return (group.column + place).astype(np.int32)
 
 
-@dataclass(frozen=True)
-class Segment:
-    """Where the connections of a projection to one group lie in a table: `counts` (n_sources of the table,)
-    connections in each row, from `offset` (n_sources,) on."""
+class Held(NamedTuple):
+    """The connections of a projection to one `group` (its number among those that the projection reaches), which a `table`
+    holds: among others, or (`whole`) alone."""
 
     table: str
-    group: str
-    counts: np.ndarray
-    offset: np.ndarray
+    group: int
+    whole: bool
 
 
 @dataclass
 class Layouts:
     """What the program needs to find a user's names in its arrays."""
 
-    segments: dict[str, list[Segment]] = field(default_factory=dict)
+    tables: dict[str, list[Held]] = field(default_factory=dict)
     drives: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass
 class Build:
     """A network while it is laid out: where its nodes are (`index`, `n_sources`, `inhibitory`), and the parameters,
-    connections and places of names so far."""
+    connections and places of names so far. `spiking_delays` and `driving_delays`: the shortest and the longest delay, in
+    steps, of connections of spiking sources and of generators, as far as they are known."""
 
     net: Network
     index: Index
@@ -194,3 +194,5 @@ class Build:
     params: dict[str, Any]
     connections: dict[str, Any] = field(default_factory=dict)
     layouts: Layouts = field(default_factory=Layouts)
+    spiking_delays: list[tuple[int, int]] = field(default_factory=list)
+    driving_delays: list[tuple[int, int]] = field(default_factory=list)

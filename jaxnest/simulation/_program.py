@@ -22,11 +22,11 @@ from jaxnest.events.plastic import Plastic
 from jaxnest.learning.surrogate import spike_function
 from jaxnest.simulation._arrays import slice_if_consecutive
 from jaxnest.simulation._compile import compile_plan
-from jaxnest.simulation._layout import Layouts, Segment
+from jaxnest.simulation._layout import Held, Layouts
 from jaxnest.simulation._network import Network
 from jaxnest.simulation._plan import Group, Plan, State
-from jaxnest.simulation._step import Bound, bind, finish_slice, step
-from jaxnest.simulation._tables import projection_orders
+from jaxnest.simulation._step import Bound, bind, emitted, finish_slice, step
+from jaxnest.simulation._tables import places_of
 
 
 class Record(NamedTuple):
@@ -79,8 +79,11 @@ class Program:
         self.plan, build = compile_plan(network, delivery=delivery, lowering=lowering, solver=solver, substeps=substeps)
         self._layouts = build.layouts
         self._network = network
-        self.params = jax.tree.map(jnp.asarray, build.params)
-        self.connections = jax.tree.map(jnp.asarray, build.connections)
+        self._index = build.index
+        self._places: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = {}
+        tables = jax.device_put(build.params.pop("tables"))  # unlike asarray, does not copy aligned arrays
+        self.params = {**jax.tree.map(jnp.asarray, build.params), "tables": tables}
+        self.connections = jax.device_put(build.connections)
         self._populations = {p.name: p for p in network.populations}
 
     def init(self, params: Mapping[str, Any] | None = None, seed: Any = 0) -> State:
@@ -189,8 +192,9 @@ class Program:
         return state, record
 
     def _recorded_step(self, bound: Bound, state: State) -> tuple[State, Any]:
-        state, emitted = step(self.plan, bound, self.fire, state)
-        spikes = {r.recorder: emitted[slice_if_consecutive(r.sources)] for r in self.plan.recordings}
+        state = step(self.plan, bound, self.fire, state)
+        spiked = emitted(self.plan, state)
+        spikes = {r.recorder: spiked[slice_if_consecutive(r.sources)] for r in self.plan.recordings}
         traces = {s.key: _sample(state, self.plan.group(s.group), s.fields, s.index) for s in self.plan.samplings}
         return state, (spikes, traces)
 
@@ -221,10 +225,12 @@ class Program:
             value = _lookup(values, owner, name)
             return value[..., start : start + n] if value.shape[-1] != 1 else jnp.broadcast_to(value, (*value.shape[:-1], n))
         parts = []
-        for key, index in self._connection_parts(owner):
+        for key, index, n in self._connection_parts(owner):
             values = tree.tables[key].synapse if isinstance(tree, State) else tree["tables"][key]
             value = _lookup(values, owner, name)
-            parts.append(jnp.broadcast_to(value, (len(index),)) if value.shape[0] == 1 else value[index])
+            parts.append(jnp.broadcast_to(value, (n,)) if value.shape[0] == 1 else value[index])
+        if not parts:
+            return jnp.zeros(0, self.params["h"].dtype)
         return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
 
     def set(self, tree: Any, changes: Mapping[str, Any]) -> Any:
@@ -248,31 +254,33 @@ class Program:
                 done = 0
                 tables = dict(tree["tables"])
                 parts = self._connection_parts(owner)
-                total = sum(len(i) for _, i in parts)
-                for key, index in parts:
+                total = sum(n for _, _, n in parts)
+                for key, index, n in parts:
                     old = _lookup(tables[key], owner, name)
                     size = self._table_size(key)
-                    part = _part(path, value, done, len(index), total)
-                    tables[key] = tables[key].replace(**{name: _put(path, old, index, len(index), size, part)})
-                    done += len(index)
+                    part = _part(path, value, done, n, total)
+                    tables[key] = tables[key].replace(**{name: _put(path, old, index, n, size, part)})
+                    done += n
                 tree = {**tree, "tables": tables}
         return tree
 
     def connections_of(self, projection: str) -> Mapping[str, np.ndarray]:
         """`pre`, `post` (positions in the projection's selections) and `delay` (ms) of its connections, in the order
-        in which the program holds them: by source, then as they were drawn."""
+        in which the program holds them: by the model of the target, by source, by target, then as they were drawn. Those of
+        generators are in the order in which they were drawn."""
         proj = next((p for p in self._network.projections if p.name == projection), None)
         if proj is None:
             raise ConfigurationError(
                 f"no projection {projection!r}; {nearest(projection, [p.name for p in self._network.projections])}"
             )
         if projection in self._layouts.drives:
-            order = np.arange(len(proj))
+            parts = [np.asarray(self.connections[key].ident) for key in self._layouts.drives[projection]]
         else:
-            segments = self._layouts.segments.get(projection, [])
-            order = np.concatenate([np.empty(0, np.int64), *projection_orders(self._network, self.plan, proj, segments)])
+            parts = [self._found(projection, held)[1] for held in self._layouts.tables[projection]]
+        order = np.concatenate([np.empty(0, np.int32), *parts])
+        pre, post = proj.drawing.pairs()
         delay = np.broadcast_to(proj.delay, (len(proj),))[order] * self.h
-        return {"pre": proj.sources[order], "post": proj.targets[order], "delay": delay}
+        return {"pre": pre[order], "post": post[order], "delay": delay}
 
     def _set_in_state(self, state: State, owner: str, name: str, value: Any) -> State:
         if owner in self._populations:
@@ -282,23 +290,23 @@ class Program:
             return replace(state, nodes={**state.nodes, group: values.replace(**{name: new})})
         tables = dict(state.tables)
         done, parts = 0, self._connection_parts(owner)
-        total = sum(len(i) for _, i in parts)
-        for key, index in parts:
+        total = sum(n for _, _, n in parts)
+        for key, index, n in parts:
             if key not in tables:
                 raise ConfigurationError(f"{owner}.{name} is a parameter, not a state: set it in the parameters")
             synapse = tables[key].synapse
-            names = [n for n in (name, "w") if n in synapse] if name == "weight" else [name]
+            names = [k for k in (name, "w") if k in synapse] if name == "weight" else [name]
             for each in names:
-                part = _part(f"{owner}.{name}", value, done, len(index), total)
+                part = _part(f"{owner}.{name}", value, done, n, total)
                 old = _lookup(synapse, owner, each)
-                synapse = synapse.replace(**{each: _put(f"{owner}.{name}", old, index, len(index), None, part)})
+                synapse = synapse.replace(**{each: _put(f"{owner}.{name}", old, index, n, None, part)})
             tables[key] = tables[key]._replace(synapse=synapse)
-            done += len(index)
+            done += n
         return replace(state, tables=tables)
 
     def _split(self, path: str) -> tuple[str, str]:
         owner, dot, name = path.rpartition(".")
-        known = [*self._populations, *self._layouts.segments, *self._layouts.drives]
+        known = [*self._populations, *self._layouts.tables, *self._layouts.drives]
         if not dot or owner not in known:
             raise ConfigurationError(f"path {path!r}: no population or projection {owner!r}; {nearest(owner, known)}")
         return owner, name.rstrip("_")
@@ -317,14 +325,25 @@ class Program:
         sizes = {t.key: t.n for t in self.plan.tables} | {d.key: d.n for d in self.plan.drives}
         return sizes[key]
 
-    def _connection_parts(self, projection: str) -> list[tuple[str, np.ndarray]]:
-        """For each table that holds connections of the projection: its key, and their places in it."""
+    def _connection_parts(self, projection: str) -> list[tuple[str, Any, int]]:
+        """For each table that holds connections of the projection: its key, their places in it, and their number."""
         if projection in self._layouts.drives:
-            sizes = {d.key: d.n for d in self.plan.drives}
-            return [(k, np.arange(sizes[k])) for k in self._layouts.drives[projection]]
-        return [
-            (s.table, _places(s, np.asarray(self.connections[s.table].row_ptr))) for s in self._layouts.segments[projection]
-        ]
+            return [(key, slice(None), self._table_size(key)) for key in self._layouts.drives[projection]]
+        parts: list[tuple[str, Any, int]] = []
+        for held in self._layouts.tables[projection]:
+            if held.whole:
+                parts.append((held.table, slice(None), self._table_size(held.table)))
+            else:
+                places, _ = self._found(projection, held)
+                parts.append((held.table, places, len(places)))
+        return parts
+
+    def _found(self, projection: str, held: Held) -> tuple[np.ndarray, np.ndarray]:
+        """The places of a projection's connections in a table, and which they are (as drawn); kept once it was found."""
+        key = projection, held.group
+        if key not in self._places:
+            self._places[key] = places_of(self._network, self._index, self._layouts.tables, projection, held)
+        return self._places[key]
 
 
 @jax.custom_vjp
@@ -340,13 +359,6 @@ def _refuse(params: Any) -> Any:
 
 
 _no_derivative.defvjp(_refuse, lambda residual, cotangent: (cotangent,))
-
-
-def _places(segment: Segment, row_ptr: np.ndarray) -> np.ndarray:
-    """Where a projection's connections lie in its table."""
-    begin = row_ptr[:-1] + segment.offset
-    ends = np.cumsum(segment.counts)
-    return np.repeat(begin - (ends - segment.counts), segment.counts) + np.arange(ends[-1] if len(ends) else 0)
 
 
 def _initial(g: Group, p: Values, dtype: Any) -> Values:

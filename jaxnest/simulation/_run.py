@@ -20,7 +20,8 @@ from jaxnest.devices._base import Device, Recorder, Source
 from jaxnest.errors import ConfigurationError, SimulationError
 from jaxnest.neurons._base import Neuron
 from jaxnest.simulation._advance import Buffers, advance, make_buffers
-from jaxnest.simulation._network import Network, Population, Projection, on_grid
+from jaxnest.simulation._checks import on_grid
+from jaxnest.simulation._network import Network, Population, Projection
 from jaxnest.simulation._plan import State
 from jaxnest.simulation._program import Program
 
@@ -315,11 +316,11 @@ class Simulation:
         if projection.weight_recorder is None:
             raise ConfigurationError(f"{projection!r} has no weight_recorder; give it one in connect")
         collected, offset = [], 0
-        for key, index in self.program._connection_parts(projection.name):
+        for key, _, n in self.program._connection_parts(projection.name):
             chunks = self._trails[key]
             columns = [np.concatenate([c[i] for c in chunks]) if chunks else np.empty(0, np.int32) for i in range(3)]
             collected.append((columns[0] + 1, columns[1] + offset, columns[2]))
-            offset += len(index)
+            offset += n
         step, connection, weight = (np.concatenate([c[i] for c in collected]) for i in range(3))
         order = np.argsort(step, kind="stable")
         return Weights(np.round(step[order] * self.network.h, 6), connection[order], weight[order])

@@ -9,12 +9,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxnest._values import Values
 from jaxnest.devices._base import Moment
 from jaxnest.events import random
 from jaxnest.events.deliver import deliver
+from jaxnest.events.native import steps
+from jaxnest.events.native.call import choose, in_place
 from jaxnest.events.history import Log, log_spikes, watch_spikes
 from jaxnest.events.plastic import Rule, Trail, bring_up_to_date, deliver_dense, deliver_events
 from jaxnest.neurons._base import Env, Inputs, Routing
@@ -52,38 +55,117 @@ def bind(plan: Plan, params: Mapping[str, Any], connections: Mapping[str, Any]) 
     return Bound(params, connections, constants, rates, h)
 
 
-def step(plan: Plan, bound: Bound, fire: Callable[[Any], Any], state: State) -> tuple[State, Any]:
-    """One step of the resolution: read the inputs, advance every neuron, collect the spikes (n_sources,)."""
+def step(plan: Plan, bound: Bound, fire: Callable[[Any], Any], state: State) -> State:
+    """One step of the resolution: read the inputs, advance every neuron, put the spikes into ``state.pending``."""
     n = state.step
-    slot = n % plan.slots
-    arrived = _read(state.ring, slot, 0, state.ring.shape[1])
-    empty = lax.stop_gradient(arrived) * 0  # needs what was read, so that the ring is not written before: see `_read`
-    ring = lax.dynamic_update_index_in_dim(state.ring, empty, slot, 0)
-    nodes = dict(state.nodes)
-    spikes, weighted = [], []
-    fault = state.fault
+    slot, lag = n % plan.slots, n % plan.slice_steps
+    ring, pending, nodes, fault = state.ring, state.pending, dict(state.nodes), state.fault
+    in_xla = []
     for g in plan.groups:
+        if not plan.native or steps.number(g.model) is None:
+            in_xla.append(g)
+            continue
+        ring, pending, nodes[g.key], fault = _native_group(
+            plan, g, fire, bound, ring, pending, nodes[g.key], fault, state.key, n
+        )
+    arrived = empty = None
+    if in_xla or not plan.groups:
+        arrived = _read(ring, slot, 0, ring.shape[1])
+        empty = lax.stop_gradient(arrived) * 0  # needs what was read, so that the ring is not written before: see `_read`
+        ring = lax.dynamic_update_index_in_dim(ring, empty, slot, 0)
+    parts = {}
+    for g in in_xla:
         p, k = bound.params["nodes"][g.key], bound.constants[g.key]
-        uniform = partial(_neuron_uniform, state.key, n, g)
-        env = Env(bound.h, fire, uniform, plan.solver, plan.substeps)
-        nodes[g.key], spike = g.model.step(p, k, state.nodes[g.key], _inputs(plan, g, arrived), env)
-        spikes.append(jnp.broadcast_to(spike, (g.n,)).astype(ring.dtype))
-        fault = jnp.where((fault < 0) & ~_finite(nodes[g.key]), n, fault)
+        nodes[g.key], parts[g.source], fault = _group_step(
+            plan, g, fire, p, k, bound.h, nodes[g.key], fault, arrived, state.key, n
+        )
+    weighted = []
     for s in plan.sources:
         spike, sums = s.model.emit(bound.params["nodes"][s.key], n, s.n)
-        spikes.append(spike.astype(ring.dtype))
+        parts[s.source] = spike
         if s.weighted:
             weighted.append(sums.astype(ring.dtype).reshape(2, s.n))
     for d in plan.drives:
-        nodes[d.key], output = _output(bound, d, nodes[d.key], state.key, n)
+        nodes[d.key], output = _output(plan, bound, d, nodes[d.key], state.key, n)
         if d.source < 0:
             ring = _drive(plan, bound, d, ring, output, n)
         else:
-            spikes.append(jnp.broadcast_to(output, (d.n,)).astype(ring.dtype))
-    emitted = jnp.concatenate(spikes) if spikes else jnp.zeros(0, ring.dtype)
-    row = jnp.concatenate([emitted, jnp.concatenate(weighted, axis=1).ravel()]) if weighted else emitted
-    pending = lax.dynamic_update_index_in_dim(state.pending, row, n % plan.slice_steps, 0)
-    return replace(state, step=n + 1, ring=ring, pending=pending, nodes=nodes, fault=fault), emitted
+            parts[d.source] = jnp.broadcast_to(output, (d.n,))
+    if weighted:
+        parts[plan.n_sources] = jnp.concatenate(weighted, axis=1).ravel()
+    for source, spikes in _joined(parts):
+        pending = lax.dynamic_update_slice(pending, spikes.astype(pending.dtype)[None], (lag, jnp.int32(source)))
+    return replace(state, step=n + 1, ring=ring, pending=pending, nodes=nodes, fault=fault)
+
+
+def emitted(plan: Plan, state: State) -> Any:
+    """The spikes (n_sources,) of the step that ended last."""
+    return lax.dynamic_index_in_dim(state.pending, (state.step - 1) % plan.slice_steps, keepdims=False)[: plan.n_sources]
+
+
+def _joined(parts: Mapping[int, Any]) -> list[tuple[int, Any]]:
+    """Arrays by the place of their first element, those that adjoin each other as one."""
+    runs: list[tuple[int, list[Any]]] = []
+    end = -1
+    for start in sorted(parts):
+        if start != end:
+            runs.append((start, []))
+        runs[-1][1].append(parts[start])
+        end = start + parts[start].shape[0]
+    return [(start, run[0] if len(run) == 1 else jnp.concatenate(run)) for start, run in runs]
+
+
+def _group_step(
+    plan: Plan, g: Group, fire: Any, p: Values, k: Values, h: Any, s: Values, fault: Any, arrived: Any, key: Any, n: Any
+) -> tuple[Values, Any, Any]:
+    """A step of the neurons of a group, of whose inputs `arrived` is: the new states, the spikes, the fault."""
+    env = Env(h, fire, partial(_neuron_uniform, key, n, g), plan.solver, plan.substeps)
+    new, spike = g.model.step(p, k, s, _inputs(plan, g, arrived), env)
+    return new, jnp.broadcast_to(spike, (g.n,)), jnp.where((fault < 0) & ~_finite(new), n, fault)
+
+
+def _native_group(
+    plan: Plan,
+    g: Group,
+    fire: Any,
+    bound: Bound,
+    ring: Any,
+    pending: Any,
+    s: Values,
+    fault: Any,
+    key: Any,
+    n: Any,
+) -> tuple[Any, Any, Values, Any]:
+    """A step of a group whose model the C++ library has; in XLA where there are derivatives."""
+    inhibitory = plan.inhibitory if g.model.routing is Routing.SIGN else 0
+
+    def in_cpp(p: Values, k: Values, h: Any, ring: Any, pending: Any, s: Values, fault: Any, key: Any, n: Any) -> Any:
+        given = steps.operands(g.model, p, k, h, key, n, jnp.asarray(g.ids))
+        attributes = {
+            "model": steps.number(g.model),
+            "column": g.column,
+            "inhibitory": inhibitory,
+            "current": g.current,
+            "filtered": g.filtered,
+            "source": g.source,
+        }
+        ring, pending, *states, fault = in_place("step", given, [ring, pending, *s.values(), fault], **attributes)
+        return ring, pending, Values(dict(zip(s, states, strict=True))), fault
+
+    def in_xla(p: Values, k: Values, h: Any, ring: Any, pending: Any, s: Values, fault: Any, key: Any, n: Any) -> Any:
+        arrived = _read(ring, n % plan.slots, 0, ring.shape[1])
+        mine = np.zeros(ring.shape[1], bool)
+        for column in (g.column, g.column + inhibitory, g.current, g.filtered):
+            if column >= 0:
+                mine[column : column + g.n] = True
+        left = jnp.where(mine, lax.stop_gradient(arrived) * 0, arrived)
+        ring = lax.dynamic_update_index_in_dim(ring, left, n % plan.slots, 0)
+        s, spike, fault = _group_step(plan, g, fire, p, k, h, s, fault, arrived, key, n)
+        place = (n % plan.slice_steps, jnp.int32(g.source))
+        return ring, lax.dynamic_update_slice(pending, spike.astype(pending.dtype)[None], place), s, fault
+
+    p, k = bound.params["nodes"][g.key], bound.constants[g.key]
+    return choose(in_cpp, in_xla, p, k, bound.h, ring, pending, s, fault, key, n)  # type: ignore[no-any-return]
 
 
 def finish_slice(
@@ -102,7 +184,7 @@ def finish_slice(
                 entered = watch_spikes(history[g.key], mine, first, *bound.rates[g.key])
                 history[g.key] = _if(complete, entered, history[g.key])
             else:
-                history[g.key] = log_spikes(history[g.key], mine, first, *bound.rates[g.key])
+                history[g.key] = log_spikes(history[g.key], mine, first, *bound.rates[g.key], native=plan.native)
     tables = dict(state.tables)
     trails = dict(trails)
     for t in plan.tables:
@@ -110,7 +192,7 @@ def finish_slice(
         if t.model is None:
             weight = jnp.ones(1, ring.dtype) if t.counts_events else p.weight
             for events in (spikes,) if t.counts_events else weighted:
-                ring = deliver(ring, events, weight, first, table, t.layout, plan.dense)
+                ring = deliver(ring, events, weight, first, table, t.layout, dense=plan.dense, native=plan.native)
             continue
         rule = _rule(t)
         log_or_window = history.get(t.post_group) if t.model.reads_post else None  # type: ignore[arg-type]
@@ -123,7 +205,7 @@ def finish_slice(
         else:
             rate = bound.rates.get(t.post_group, (jnp.zeros(1), jnp.zeros(1)))  # type: ignore[arg-type]
             ring, tables[t.key], trail = deliver_events(
-                rule, ring, tables[t.key], spikes, q, first, table, log_or_window, rate, h, state.key, trail
+                rule, ring, tables[t.key], spikes, q, first, table, log_or_window, rate, h, state.key, trail, plan.native
             )
         if trail is not None:
             trails[t.key] = trail
@@ -149,7 +231,7 @@ def _make_room(plan: Plan, bound: Bound, state: State) -> State:
             for t in tables:
                 q = _synapse_parameters(t, bound.params["tables"][t.key])
                 table = bound.connections[t.key]
-                new[t.key] = bring_up_to_date(_rule(t), synapses[t.key], q, now, table, log, rate, bound.h)
+                new[t.key] = bring_up_to_date(_rule(t), synapses[t.key], q, now, table, log, rate, bound.h, plan.native)
             return log._replace(consumed=log.count), new
 
         log, synapses = lax.while_loop(full, update, (log, {t.key: state.tables[t.key] for t in tables}))
@@ -210,7 +292,7 @@ def _inputs(plan: Plan, g: Group, arrived: Any) -> Inputs:
     return Inputs(spikes=channel[: g.n], **currents)
 
 
-def _output(bound: Bound, d: DrivePlan, s: Any, key: Any, n: Any) -> tuple[Any, Any]:
+def _output(plan: Plan, bound: Bound, d: DrivePlan, s: Any, key: Any, n: Any) -> tuple[Any, Any]:
     """The new states of a generator, and what it puts out in step `n` for each of its targets."""
     targets = bound.connections[d.key]
     p, k = bound.constants[d.key]
@@ -219,7 +301,7 @@ def _output(bound: Bound, d: DrivePlan, s: Any, key: Any, n: Any) -> tuple[Any, 
         h=bound.h,
         uniform=lambda draw: random.uniform(key, d.stream, n, targets.ident, draw),
         normal=lambda draw: random.normal(key, d.stream, n, targets.ident, draw),
-        poisson=lambda table: random.poisson(table, key, d.stream, n, targets.ident),
+        poisson=lambda table: random.poisson(table, key, d.stream, n, targets.ident, native=plan.native),
     )
     s, output = d.model.emit(p, k, s, moment)
     return s, output if d.model.per_target else _pick(output, targets.device)
@@ -280,4 +362,4 @@ def _if(condition: Any, new: Any, old: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
 
 
-__all__ = ["Bound", "bind", "finish_slice", "step"]
+__all__ = ["Bound", "bind", "emitted", "finish_slice", "step"]

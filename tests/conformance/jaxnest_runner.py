@@ -127,7 +127,7 @@ def _log(sim: jn.Simulation, link: Connection, projection: Any) -> WeightLog:
 
 
 def _final(sim: jn.Simulation, link: Connection, projection: Any) -> dict[str, np.ndarray]:
-    order = np.argsort(link.pre_idx, kind="stable")
+    order = np.lexsort((link.post_idx, link.receptor, link.pre_idx))
     found = {}
     for name in ("weight", *(s for s in STATE if s in projection.model.states)):
         column = np.empty(link.n)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import jax
 
-_HANDLERS = ("deliver", "to_spikes", "to_weight")
+_HANDLERS = ("deliver", "to_spikes", "to_weight", "plastic", "up_to_date", "log_spikes", "poisson", "record", "step")
 
 
 @functools.cache
@@ -24,6 +24,17 @@ def library() -> ctypes.CDLL | None:
 def available() -> bool:
     """Whether the C++ lowering can be used: there is a library, and JAX runs on the CPU."""
     return library() is not None and jax.default_backend() == "cpu"
+
+
+@functools.cache
+def listed(kind: str) -> tuple[str, ...]:
+    """The marks of what the library has of the models: "rule" of synapses, "step" of neurons."""
+    found = library()
+    if found is None:
+        return ()
+    known = getattr(found, f"jaxnest_{kind}_marks")
+    known.restype = ctypes.c_char_p
+    return tuple(known().decode().split())
 
 
 def status() -> str:

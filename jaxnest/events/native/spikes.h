@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 namespace jaxnest {
@@ -12,15 +13,17 @@ struct Spike {
   T amplitude;
 };
 
-// f(place) for each element of x (n,) that is not zero. Groups of 16 are looked at together: most are silent.
+// f(place) for each element of x (n,) that is not zero. Groups of 128 bytes are looked at together: most are silent.
 template <typename T, typename F>
 inline void each_nonzero(const T* x, int64_t n, F&& f) {
-  constexpr int kGroup = 16;
+  typedef uint64_t Words __attribute__((vector_size(32)));
+  constexpr int kGroup = 4 * sizeof(Words) / sizeof(T);
   int64_t i = 0;
   for (; i + kGroup <= n; i += kGroup) {
-    int any = 0;
-    for (int k = 0; k < kGroup; ++k) any |= x[i + k] != T(0);
-    if (!any) continue;
+    Words w[4];
+    std::memcpy(w, x + i, sizeof(w));
+    const Words all = (w[0] | w[1]) | (w[2] | w[3]);
+    if (((all[0] | all[1]) | (all[2] | all[3])) == 0) continue;
     for (int k = 0; k < kGroup; ++k)
       if (x[i + k] != T(0)) f(i + k);
   }

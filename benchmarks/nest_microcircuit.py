@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from jaxnest.models import potjans_diesmann as tables
@@ -16,6 +18,13 @@ def simulate(scale: float, seed: int, time: float, transient: float = 500.0, thr
     nest.resolution = 0.1
     nest.local_num_threads = threads
     nest.rng_seed = seed
+    nodes, recorders = create(nest, scale, transient)
+    nest.Simulate(transient + time)
+    return np.array([r.n_events / len(p) for r, p in zip(recorders, nodes)]) / time * 1000
+
+
+def create(nest: Any, scale: float, start: float = 0.0) -> tuple[list[Any], list[Any]]:
+    """Create the network in the module `nest`: its eight populations, and their spike recorders, from `start` ms on."""
     neuron = tables.NEURON
     tau_m, tau_s, C = neuron["tau_m"], neuron["tau_syn_ex"], neuron["C_m"]
     # the peak of the potential that a current exp(-t / tau_s) pA causes, and where it lies
@@ -35,7 +44,7 @@ def simulate(scale: float, seed: int, time: float, transient: float = 500.0, thr
         rate = tables.EXTERNAL_RATE * round(tables.EXTERNAL_INDEGREES[i] * scale)
         generator = nest.Create("poisson_generator", params={"rate": rate})
         nest.Connect(generator, population, syn_spec={"weight": J / np.sqrt(scale), "delay": tables.EXTERNAL_DELAY})
-        recorder = nest.Create("spike_recorder", params={"start": transient})
+        recorder = nest.Create("spike_recorder", params={"start": start})
         nest.Connect(population, recorder)
         nodes.append(population)
         recorders.append(recorder)
@@ -57,8 +66,7 @@ def simulate(scale: float, seed: int, time: float, transient: float = 500.0, thr
                     "delay": nest.math.redraw(nest.random.normal(delay, delay * tables.DELAY_SPREAD), min=0.05, max=np.inf),
                 },
             )
-    nest.Simulate(transient + time)
-    return np.array([r.n_events / len(p) for r, p in zip(recorders, nodes)]) / time * 1000
+    return nodes, recorders
 
 
 def _weight(J: float, target: int, source: int) -> float:
