@@ -17,14 +17,16 @@ def cache_folder() -> Path:
 
 
 def enable_compilation_cache() -> None:
-    """Keep compiled programs on disk, unless the user has configured JAX's cache (or `JAXNEST_CACHE=0`)."""
-    configured = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    if configured is not None or os.environ.get("JAXNEST_CACHE") == "0":
+    """Keep compiled programs on disk, short ones too, unless the user has configured JAX's cache otherwise (or
+    `JAXNEST_CACHE=0`)."""
+    if os.environ.get("JAXNEST_CACHE") == "0":
         return
-    folder = cache_folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
+        folder = cache_folder()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

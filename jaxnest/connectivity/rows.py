@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse
 
 from jaxnest.connectivity.sampling import Drawing
 from jaxnest.errors import ConfigurationError
@@ -162,6 +161,8 @@ def rows_by_source(pre: np.ndarray, n_sources: int) -> tuple[np.ndarray, np.ndar
 
     # One entry a column, its row the source: turning columns into rows is the counting sort, and runs in C++.
     index = np.int32 if pre.size <= np.iinfo(np.int32).max else np.int64
+    import scipy.sparse  # here, since it is slow to import and seldom needed
+
     columns = scipy.sparse.csc_array(
         (np.zeros(pre.size, np.int8), pre.astype(index, copy=False), np.arange(pre.size + 1, dtype=index)),
         shape=(n_sources, pre.size),

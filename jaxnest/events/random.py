@@ -48,7 +48,7 @@ def key_from_seed(seed: int) -> jax.Array:
     seed = operator.index(seed)
     if not 0 <= seed < 1 << 64:
         raise ValueError(f"seed must be in [0, 2^64), not {seed}")
-    return jnp.array([seed >> 32, seed & 0xFFFFFFFF], jnp.uint32)
+    return jnp.asarray(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32))
 
 
 @jax.jit
@@ -161,17 +161,10 @@ def poisson(
     """
     ident = jnp.asarray(ident)
     if native and ident.ndim == 1 and table.lam.shape in ((1,), ident.shape):
+        out = jax.ShapeDtypeStruct(ident.shape, table.lam.dtype)
+        call = jax.ffi.ffi_call("jaxnest_poisson", out, vmap_method="sequential")
         operands = (table.thresholds, table.repeats, key, jnp.asarray(step).astype(jnp.uint32), ident.astype(jnp.int32))
-
-        def in_cpp(*operands):
-            out = jax.ShapeDtypeStruct(ident.shape, table.lam.dtype)
-            call = jax.ffi.ffi_call("jaxnest_poisson", out, vmap_method="sequential")
-            return call(*operands, stream=np.int64(stream), draw=np.int64(draw))
-
-        def in_xla(thresholds, repeats, key, step, ident):
-            return _poisson_counts(thresholds, repeats, key, stream, step, ident, draw).astype(table.lam.dtype)
-
-        count = lax.platform_dependent(*operands, cpu=in_cpp, default=in_xla)
+        count = call(*operands, stream=np.int64(stream), draw=np.int64(draw))
     else:
         count = _poisson_counts(table.thresholds, table.repeats, key, stream, step, ident, draw).astype(table.lam.dtype)
     # Adds 0, or NaN where lam is invalid, and the derivative.

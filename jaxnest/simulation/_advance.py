@@ -107,7 +107,7 @@ def advance(
         spikes = buffers.spikes
         if spikes is not None:
             spikes = _record(plan, spikes, state, begin)
-        complete = state.step % plan.slice_steps == 0
+        complete = True if plan.slice_steps == 1 else state.step % plan.slice_steps == 0
         state, trails = finish_slice(plan, bound, state, buffers.trails, complete)
         return state, Buffers(spikes, samples, dict(trails))
 
@@ -146,16 +146,7 @@ def _record(plan: Plan, buffer: SpikeBuffer, state: State, begin: Any) -> SpikeB
         recorded[r.sources] = True
     first = begin - begin % plan.slice_steps
     given = (state.pending, jnp.asarray(recorded), first, begin - first, state.step - first)
-
-    def in_xla(*operands: Any) -> SpikeBuffer:
-        return _append(*operands[:5], SpikeBuffer(*operands[5:]))
-
-    def in_cpp(*operands: Any) -> SpikeBuffer:
-        return SpikeBuffer(*in_place("record", operands[:5], operands[5:]))
-
-    if not plan.native:
-        return in_xla(*given, *buffer)
-    return lax.platform_dependent(*given, *buffer, cpu=in_cpp, default=in_xla)
+    return SpikeBuffer(*in_place("record", given, buffer)) if plan.native else _append(*given, buffer)
 
 
 def _append(pending: Any, recorded: Any, first: Any, begin: Any, end: Any, buffer: SpikeBuffer) -> SpikeBuffer:

@@ -18,6 +18,7 @@ from jaxnest._time import as_steps
 from jaxnest._values import Values
 from jaxnest.devices._base import Device, Recorder, Source
 from jaxnest.errors import ConfigurationError, SimulationError
+from jaxnest.events import random
 from jaxnest.neurons._base import Neuron
 from jaxnest.simulation._advance import Buffers, advance, make_buffers
 from jaxnest.simulation._checks import on_grid
@@ -91,15 +92,19 @@ class Simulation:
         self.program = Program(network, **options)
         self.params = self.program.params
         self.connections = self.program.connections
-        self.state = _own(self.program.init(self.params, seed))
         plan = self.program.plan
         per_slice = plan.slice_steps * max(plan.n_sources, 1)
         row = max((4 * 2 * len(s.index) * len(s.fields) for s in plan.samplings), default=1)
         rows = int(max(min(_SAMPLE_BYTES // max(row, 1), 1 << 16), plan.slice_steps))
         trail_room = {t.key: self._trail_room(t) for t in plan.tables if t.recorder}
-        self._buffers = _own(
-            make_buffers(plan, self.state, spike_room=max(_SPIKE_ROOM, 2 * per_slice), rows=rows, trail_room=trail_room)
-        )
+        spike_room = max(_SPIKE_ROOM, 2 * per_slice)
+
+        @jax.jit  # one program, where every zero would else be one
+        def begin(params: Any, key: Any) -> Any:
+            state = self.program.init(params, key)
+            return _own((state, make_buffers(plan, state, spike_room=spike_room, rows=rows, trail_room=trail_room)))
+
+        self.state, self._buffers = begin(self.params, random.key_from_seed(seed))
         self._advance = jax.jit(partial(advance, plan, self.program.fire), donate_argnums=(2, 3))
         self._spikes: list[tuple[np.ndarray, ...]] = []
         self._samples: dict[str, list[tuple[np.ndarray, Any]]] = {s.key: [] for s in plan.samplings}

@@ -34,6 +34,7 @@ class Bound:
     connections: Mapping[str, Any]
     constants: Mapping[str, Any]
     rates: Mapping[str, Any]
+    ids: Mapping[str, Any]
     h: Any
 
 
@@ -52,7 +53,9 @@ def bind(plan: Plan, params: Mapping[str, Any], connections: Mapping[str, Any]) 
             device = connections[d.key].device
             p = jax.tree.map(lambda x, i=device: _pick(x, i), p)
         constants[d.key] = (p, d.model.constants(p, h))
-    return Bound(params, connections, constants, rates, h)
+    # behind a barrier, since XLA would make them anew in every step
+    ids = lax.optimization_barrier({g.key: jnp.asarray(g.ids) for g in plan.groups} if plan.native else {})
+    return Bound(params, connections, constants, rates, ids, h)
 
 
 def step(plan: Plan, bound: Bound, fire: Callable[[Any], Any], state: State) -> State:
@@ -140,7 +143,7 @@ def _native_group(
     inhibitory = plan.inhibitory if g.model.routing is Routing.SIGN else 0
 
     def in_cpp(p: Values, k: Values, h: Any, ring: Any, pending: Any, s: Values, fault: Any, key: Any, n: Any) -> Any:
-        given = steps.operands(g.model, p, k, h, key, n, jnp.asarray(g.ids))
+        given = steps.operands(g.model, p, k, h, key, n, bound.ids[g.key])
         attributes = {
             "model": steps.number(g.model),
             "column": g.column,
@@ -311,25 +314,35 @@ def _drive(plan: Plan, bound: Bound, d: DrivePlan, ring: Any, output: Any, n: An
     """The output of a generator in step `n` goes to the ring buffer, `delay` steps ahead."""
     targets = bound.connections[d.key]
     weight = bound.params["tables"][d.key].weight
-    value = jnp.broadcast_to(output * (jnp.ones_like(weight) if d.counts_events else weight), (d.n,))
-    value = value.astype(ring.dtype)
-    slot = (n + targets.delay.astype(jnp.int32)) % plan.slots
+    weight = jnp.ones(1, ring.dtype) if d.counts_events else weight.astype(ring.dtype)
+    output = jnp.broadcast_to(output, (d.n,)).astype(ring.dtype)
+
+    def in_xla(output: Any, weight: Any, column: Any, delay: Any, n: Any, ring: Any) -> Any:
+        return _add_drive(plan, d, ring, jnp.broadcast_to(output * weight, (d.n,)), weight, column, (n + delay) % plan.slots)
+
+    def in_cpp(*operands: Any) -> Any:
+        return in_place("drive", operands[:-1], operands[-1:], inhibitory=d.inhibitory)[0]
+
+    operands = (output, weight, targets.column, targets.delay.astype(jnp.int32), n, ring)
+    return choose(in_cpp, in_xla, *operands) if plan.native else in_xla(*operands)
+
+
+def _add_drive(plan: Plan, d: DrivePlan, ring: Any, value: Any, weight: Any, column: Any, slot: Any) -> Any:
+    """`ring` with the values (n,) of a generator's connections at their columns and slots, routed by the sign of `weight`."""
     if not d.block:
-        column = targets.column
         if d.inhibitory:
             column = column + jnp.where(weight < 0, d.inhibitory, 0)
         return ring.at[jnp.broadcast_to(slot, column.shape), column].add(value)
-    begin = targets.column[0]
-    channels = [(begin, value)]
+    channels = [(column[0], value)]
     if d.inhibitory:
         negative = weight < 0
         channels = [
-            (begin, jnp.where(negative, 0.0, value)),
-            (begin + d.inhibitory, jnp.where(negative, value, 0.0)),
+            (column[0], jnp.where(negative, 0.0, value)),
+            (column[0] + d.inhibitory, jnp.where(negative, value, 0.0)),
         ]
-    for column, part in channels:
-        new = _read(ring, slot[0], column, d.n) + part.astype(ring.dtype)
-        ring = lax.dynamic_update_slice(ring, new[None], (slot[0], jnp.asarray(column, slot.dtype)))
+    for begin, part in channels:
+        new = _read(ring, slot[0], begin, d.n) + part.astype(ring.dtype)
+        ring = lax.dynamic_update_slice(ring, new[None], (slot[0], jnp.asarray(begin, slot.dtype)))
     return ring
 
 

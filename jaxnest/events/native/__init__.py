@@ -12,7 +12,7 @@ from pathlib import Path
 
 import jax
 
-_HANDLERS = ("deliver", "to_spikes", "to_weight", "plastic", "up_to_date", "log_spikes", "poisson", "record", "step")
+_HANDLERS = ("deliver", "to_spikes", "to_weight", "plastic", "up_to_date", "log_spikes", "poisson", "record", "step", "drive")
 
 
 @functools.cache

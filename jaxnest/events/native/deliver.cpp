@@ -13,7 +13,8 @@
 namespace jaxnest {
 namespace {
 
-constexpr int64_t kGrain = 8192;  // events worth a thread
+constexpr int64_t kGrain = 2048;  // events worth a thread
+constexpr int kBlock = 64;        // events of which the places in the ring are known ahead
 
 // The connections of a table, and how events find their place.
 template <typename T, typename D>
@@ -74,13 +75,24 @@ void push_row(const Rows<T, D>& t, T* ring, const T* weight, bool one_weight, T 
     }
     return;
   }
+  // Delays differ: the events of a row lie all over the ring, which is fetched one block ahead.
   const int32_t now = t.slot(lag, 0);
-  for (int64_t j = begin; j < end; ++j) {
-    const T v = a * weight[one_weight ? 0 : j];
-    const int32_t late = now + t.delay[j];
-    const int64_t slot = late >= t.slots ? late - t.slots : late;
-    const bool negative = by_value ? v < T(0) : t.shift(route, j) != 0;
-    ring[slot * t.columns + target[j] + (negative ? t.inhibitory : 0)] += v;
+  int32_t place[2][kBlock];
+  T value[2][kBlock];
+  int before = 0;
+  for (int64_t at = begin, k = 0; at < end || before; at += kBlock, k ^= 1) {
+    const int m = static_cast<int>(std::clamp<int64_t>(end - at, 0, kBlock));
+    for (int i = 0; i < m; ++i) {
+      const T v = a * weight[one_weight ? 0 : at + i];
+      const int32_t late = now + t.delay[at + i];
+      const int32_t slot = late >= t.slots ? late - t.slots : late;
+      const bool negative = by_value ? v < T(0) : t.shift(route, at + i) != 0;
+      place[k][i] = slot * t.columns + t.target[at + i] + (negative ? t.inhibitory : 0);
+      value[k][i] = v;
+    }
+    for (int i = 0; i < m; ++i) __builtin_prefetch(ring + place[k][i], 1);
+    for (int i = 0; i < before; ++i) ring[place[k ^ 1][i]] += value[k ^ 1][i];
+    before = m;
   }
 }
 

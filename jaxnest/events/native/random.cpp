@@ -122,8 +122,9 @@ ffi::Error poisson(ffi::ThreadPool pool, ffi::AnyBuffer thresholds, ffi::AnyBuff
                    int64_t draw) {
   const int64_t n = ident.element_count(), m = repeats.element_count();
   const uint32_t* word = key.typed_data<uint32_t>();
+  const int32_t* times = repeats.typed_data<int32_t>();
   int32_t most = 1;
-  for (int64_t i = 0; i < m; ++i) most = std::max(most, repeats.typed_data<int32_t>()[i]);
+  for (int64_t i = 0; i < m; ++i) most = std::max(most, times[i]);
   std::vector<Word2> keys;
   for (int32_t r = 0; r < most; ++r)
     keys.push_back(threefry({word[0], word[1]}, {static_cast<uint32_t>(stream), static_cast<uint32_t>(draw) + r * kDraws}));
@@ -133,7 +134,7 @@ ffi::Error poisson(ffi::ThreadPool pool, ffi::AnyBuffer thresholds, ffi::AnyBuff
       // cut at whole blocks, so that lines of `out` are not shared
       const int64_t blocks = (n + kBlock - 1) / kBlock;
       counts_within(thresholds.typed_data<uint32_t>(), static_cast<int>(thresholds.dimensions()[0]), m,
-                    repeats.typed_data<int32_t>(), keys.data(), step.typed_data<uint32_t>()[0],
+                    times, keys.data(), step.typed_data<uint32_t>()[0],
                     ident.typed_data<int32_t>(), std::min(n, cut(blocks, part, parts) * kBlock),
                     std::min(n, cut(blocks, part + 1, parts) * kBlock), out->typed_data<decltype(type)>());
     });

@@ -127,8 +127,8 @@ def number(model: type[Neuron]) -> int | None:
 
 def operands(model: type[Neuron], p: Values, k: Values, h: Any, key: Any, step: Any, ids: Any) -> list[Any]:
     """What the C++ handler of a step is given before what it changes: see ``steps.cpp``."""
-    conditions = [k[name] for name, x in constants_of(model).items() if x.dtype == bool]
-    numbers = [k[name] for name, x in constants_of(model).items() if x.dtype != bool]
+    values = [jnp.asarray(x) for x in k.values()]
+    conditions, numbers = [x for x in values if x.dtype == bool], [x for x in values if x.dtype != bool]
     dtype = jnp.result_type(h)
-    numbers = [x if jnp.issubdtype(x.dtype, jnp.integer) else x.astype(dtype) for x in map(jnp.asarray, numbers)]
+    numbers = [x if jnp.issubdtype(x.dtype, jnp.integer) else x.astype(dtype) for x in numbers]
     return [step, key, ids, h, *(p[name].astype(dtype) for name in model.parameters), *numbers, *conditions]
