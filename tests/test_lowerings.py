@@ -42,7 +42,12 @@ def case(dtype, inhibitory, one_delay, one_weight, first_source, seed=0):
     spikes = np.where(rng.random((7, sources)) < 0.2, rng.integers(-2, 4, (7, sources)), 0)
     ring = jnp.asarray(rng.normal(size=(slots, 2 * columns + 10)), dtype)
     layout = Layout(inhibitory, 64, first_source, 0, columns)
-    return ring, jnp.asarray(spikes, dtype), weight, lambda r, s, w, **form: deliver(r, s, w, jnp.int32(17), table, layout, **form)
+    return (
+        ring,
+        jnp.asarray(spikes, dtype),
+        weight,
+        lambda r, s, w, **form: deliver(r, s, w, jnp.int32(17), table, layout, **form),
+    )
 
 
 CASES = [(i, d, w, f) for i in (0, 50) for d in (True, False) for w in (True, False) for f in (0, 3)]

@@ -100,7 +100,7 @@ def advance(
 
         def one_step(_: Any, carry: tuple[State, dict[str, SampleBuffer]]) -> tuple[State, dict[str, SampleBuffer]]:
             state, samples = carry
-            state = step(plan, bound, fire, state)
+            state = step(plan, bound, fire, state, native=plan.native)
             return state, {s.key: _sample(plan, s, samples[s.key], state) for s in plan.samplings}
 
         state, samples = lax.fori_loop(begin, stop, one_step, (state, buffers.samples))

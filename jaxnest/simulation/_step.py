@@ -9,16 +9,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from jaxnest._values import Values
 from jaxnest.devices._base import Moment
 from jaxnest.events import random
 from jaxnest.events.deliver import deliver
-from jaxnest.events.native import steps
-from jaxnest.events.native.call import choose, in_place
 from jaxnest.events.history import Log, log_spikes, watch_spikes
+from jaxnest.events.native import steps
+from jaxnest.events.native.call import in_place
 from jaxnest.events.plastic import Rule, Trail, bring_up_to_date, deliver_dense, deliver_events
 from jaxnest.neurons._base import Env, Inputs, Routing
 from jaxnest.simulation._plan import DrivePlan, Group, Plan, State, TablePlan
@@ -58,19 +57,21 @@ def bind(plan: Plan, params: Mapping[str, Any], connections: Mapping[str, Any]) 
     return Bound(params, connections, constants, rates, ids, h)
 
 
-def step(plan: Plan, bound: Bound, fire: Callable[[Any], Any], state: State) -> State:
-    """One step of the resolution: read the inputs, advance every neuron, put the spikes into ``state.pending``."""
+def step(plan: Plan, bound: Bound, fire: Callable[[Any], Any], state: State, *, native: bool = False) -> State:
+    """One step of the resolution: read the inputs, advance every neuron, put the spikes into ``state.pending``.
+
+    With `native`, models that the C++ library has are advanced, and generators' output is added, by C++, which has no
+    derivatives.
+    """
     n = state.step
     slot, lag = n % plan.slots, n % plan.slice_steps
     ring, pending, nodes, fault = state.ring, state.pending, dict(state.nodes), state.fault
     in_xla = []
     for g in plan.groups:
-        if not plan.native or steps.number(g.model) is None:
+        if not native or steps.number(g.model) is None:
             in_xla.append(g)
             continue
-        ring, pending, nodes[g.key], fault = _native_group(
-            plan, g, fire, bound, ring, pending, nodes[g.key], fault, state.key, n
-        )
+        ring, pending, nodes[g.key], fault = _native_group(plan, g, bound, ring, pending, nodes[g.key], fault, state.key, n)
     arrived = empty = None
     if in_xla or not plan.groups:
         arrived = _read(ring, slot, 0, ring.shape[1])
@@ -91,7 +92,7 @@ def step(plan: Plan, bound: Bound, fire: Callable[[Any], Any], state: State) -> 
     for d in plan.drives:
         nodes[d.key], output = _output(plan, bound, d, nodes[d.key], state.key, n)
         if d.source < 0:
-            ring = _drive(plan, bound, d, ring, output, n)
+            ring = _drive(plan, bound, d, ring, output, n, native)
         else:
             parts[d.source] = jnp.broadcast_to(output, (d.n,))
     if weighted:
@@ -128,47 +129,23 @@ def _group_step(
 
 
 def _native_group(
-    plan: Plan,
-    g: Group,
-    fire: Any,
-    bound: Bound,
-    ring: Any,
-    pending: Any,
-    s: Values,
-    fault: Any,
-    key: Any,
-    n: Any,
+    plan: Plan, g: Group, bound: Bound, ring: Any, pending: Any, s: Values, fault: Any, key: Any, n: Any
 ) -> tuple[Any, Any, Values, Any]:
-    """A step of a group whose model the C++ library has; in XLA where there are derivatives."""
-    inhibitory = plan.inhibitory if g.model.routing is Routing.SIGN else 0
-
-    def in_cpp(p: Values, k: Values, h: Any, ring: Any, pending: Any, s: Values, fault: Any, key: Any, n: Any) -> Any:
-        given = steps.operands(g.model, p, k, h, key, n, bound.ids[g.key])
-        attributes = {
-            "model": steps.number(g.model),
-            "column": g.column,
-            "inhibitory": inhibitory,
-            "current": g.current,
-            "filtered": g.filtered,
-            "source": g.source,
-        }
-        ring, pending, *states, fault = in_place("step", given, [ring, pending, *s.values(), fault], **attributes)
-        return ring, pending, Values(dict(zip(s, states, strict=True))), fault
-
-    def in_xla(p: Values, k: Values, h: Any, ring: Any, pending: Any, s: Values, fault: Any, key: Any, n: Any) -> Any:
-        arrived = _read(ring, n % plan.slots, 0, ring.shape[1])
-        mine = np.zeros(ring.shape[1], bool)
-        for column in (g.column, g.column + inhibitory, g.current, g.filtered):
-            if column >= 0:
-                mine[column : column + g.n] = True
-        left = jnp.where(mine, lax.stop_gradient(arrived) * 0, arrived)
-        ring = lax.dynamic_update_index_in_dim(ring, left, n % plan.slots, 0)
-        s, spike, fault = _group_step(plan, g, fire, p, k, h, s, fault, arrived, key, n)
-        place = (n % plan.slice_steps, jnp.int32(g.source))
-        return ring, lax.dynamic_update_slice(pending, spike.astype(pending.dtype)[None], place), s, fault
-
-    p, k = bound.params["nodes"][g.key], bound.constants[g.key]
-    return choose(in_cpp, in_xla, p, k, bound.h, ring, pending, s, fault, key, n)  # type: ignore[no-any-return]
+    """A step of a group whose model the C++ library has: the ring, of which its columns were taken, the spikes of the slice,
+    the states, the fault."""
+    given = steps.operands(g.model, bound.params["nodes"][g.key], bound.constants[g.key], bound.h, key, n, bound.ids[g.key])
+    number = steps.number(g.model)
+    assert number is not None
+    attributes = {
+        "model": number,
+        "column": g.column,
+        "inhibitory": plan.inhibitory if g.model.routing is Routing.SIGN else 0,
+        "current": g.current,
+        "filtered": g.filtered,
+        "source": g.source,
+    }
+    ring, pending, *states, fault = in_place("step", given, [ring, pending, *s.values(), fault], **attributes)
+    return ring, pending, Values(dict(zip(s, states, strict=True))), fault
 
 
 def finish_slice(
@@ -187,7 +164,8 @@ def finish_slice(
                 entered = watch_spikes(history[g.key], mine, first, *bound.rates[g.key])
                 history[g.key] = _if(complete, entered, history[g.key])
             else:
-                history[g.key] = log_spikes(history[g.key], mine, first, *bound.rates[g.key], native=plan.native)
+                rate, slow_rate = bound.rates[g.key]
+                history[g.key] = log_spikes(history[g.key], mine, first, rate, slow_rate, native=plan.native)
     tables = dict(state.tables)
     trails = dict(trails)
     for t in plan.tables:
@@ -310,21 +288,17 @@ def _output(plan: Plan, bound: Bound, d: DrivePlan, s: Any, key: Any, n: Any) ->
     return s, output if d.model.per_target else _pick(output, targets.device)
 
 
-def _drive(plan: Plan, bound: Bound, d: DrivePlan, ring: Any, output: Any, n: Any) -> Any:
+def _drive(plan: Plan, bound: Bound, d: DrivePlan, ring: Any, output: Any, n: Any, native: bool) -> Any:
     """The output of a generator in step `n` goes to the ring buffer, `delay` steps ahead."""
     targets = bound.connections[d.key]
     weight = bound.params["tables"][d.key].weight
     weight = jnp.ones(1, ring.dtype) if d.counts_events else weight.astype(ring.dtype)
     output = jnp.broadcast_to(output, (d.n,)).astype(ring.dtype)
-
-    def in_xla(output: Any, weight: Any, column: Any, delay: Any, n: Any, ring: Any) -> Any:
-        return _add_drive(plan, d, ring, jnp.broadcast_to(output * weight, (d.n,)), weight, column, (n + delay) % plan.slots)
-
-    def in_cpp(*operands: Any) -> Any:
-        return in_place("drive", operands[:-1], operands[-1:], inhibitory=d.inhibitory)[0]
-
-    operands = (output, weight, targets.column, targets.delay.astype(jnp.int32), n, ring)
-    return choose(in_cpp, in_xla, *operands) if plan.native else in_xla(*operands)
+    delay = targets.delay.astype(jnp.int32)
+    if native:
+        return in_place("drive", (output, weight, targets.column, delay, n), (ring,), inhibitory=d.inhibitory)[0]
+    value = jnp.broadcast_to(output * weight, (d.n,))
+    return _add_drive(plan, d, ring, value, weight, targets.column, (n + delay) % plan.slots)
 
 
 def _add_drive(plan: Plan, d: DrivePlan, ring: Any, value: Any, weight: Any, column: Any, slot: Any) -> Any:

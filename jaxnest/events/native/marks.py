@@ -15,9 +15,21 @@ from typing import Any
 from jaxnest.events import native
 
 
-@functools.cache
-def mark(model: Any, base: Any) -> str | None:
+def mark(model: type, base: type) -> str | None:
     """A mark of the files that define `model` and its ancestors down to `base`; None if there is a class without a file."""
+    return _mark(model, base)
+
+
+def number(kind: str, model: type, base: type) -> int | None:
+    """The place of `model` in the library's list of `kind` ("rule" of synapses, "step" of neurons), None if it is not there.
+
+    **Warns:** if the library has another version of it: it then runs in XLA.
+    """
+    return _number(kind, model, base)
+
+
+@functools.cache
+def _mark(model: Any, base: Any) -> str | None:
     digest = hashlib.sha256(model.__name__.encode())
     for ancestor in model.__mro__[: model.__mro__.index(base)]:
         file = getattr(sys.modules.get(ancestor.__module__), "__file__", None)
@@ -28,19 +40,15 @@ def mark(model: Any, base: Any) -> str | None:
 
 
 @functools.cache
-def number(kind: str, model: Any, base: Any) -> int | None:
-    """The place of `model` in the library's list of `kind` ("rule" of synapses, "step" of neurons), None if it is not there.
-
-    **Warns:** if the library has another version of it: it then runs in XLA.
-    """
+def _number(kind: str, model: Any, base: Any) -> int | None:
     known = native.listed(kind)
-    mine = f"{model.__name__}:{mark(model, base)}"
+    mine = f"{model.__name__}:{_mark(model, base)}"
     if mine in known:
         return known.index(mine)
     if model.__module__.startswith("jaxnest.") and any(k.startswith(f"{model.__name__}:") for k in known):
         warnings.warn(
             f"the C++ library was made of another version of {model.__name__}, which therefore runs in XLA, slower: "
             "python -m jaxnest.events.native._generate, and install jaxnest again",
-            stacklevel=2,
+            stacklevel=3,
         )
     return None

@@ -63,7 +63,8 @@ def write(model: type[Neuron]) -> str:
     """The C++ of the step of `model`. **Raises:** `Unsupported`."""
     if model.routing not in INPUTS:
         raise Unsupported(f"{model.name}: its inputs have ports, or are counted")
-    if any(x.dim is not None for x in (*model.parameters.values(), *model.states.values())):
+    dims = [*(p.dim for p in model.parameters.values()), *(s.dim for s in model.states.values())]
+    if any(dim is not None for dim in dims):
         raise Unsupported(f"{model.name}: it has values of several numbers a neuron")
     try:
         shapes = constants_of(model)
@@ -86,7 +87,7 @@ def write(model: type[Neuron]) -> str:
         return [new[name] for name in s], spike
 
     integer = [name for name, state in model.states.items() if state.dtype == "int"]
-    dtypes = {name: jnp.int32 for name in (*(s[n] for n in integer), *(k[n] for n in k if shapes[n].dtype == jnp.int32))}
+    dtypes = dict.fromkeys((*(s[n] for n in integer), *(k[n] for n in k if shapes[n].dtype == jnp.int32)), jnp.int32)
     dtypes |= {f"c{i}": bool for i in range(len(conditions))}
     try:
         lines, used = translate(
