@@ -46,8 +46,9 @@ def status() -> str:
 def _load() -> tuple[ctypes.CDLL | None, str]:
     if os.environ.get("JAXNEST_NATIVE") == "0":
         return None, "off (JAXNEST_NATIVE=0)"
-    # the variants' names sort so that the one that uses most of the processor comes first
-    for path in sorted(Path(__file__).parent.glob("_native-*.so"), key=lambda p: len(p.name), reverse=True):
+    # of the variants' names the longest is that of the one that uses most of the processor
+    libraries = sorted(Path(__file__).parent.glob("_native-*.so"), key=lambda p: len(p.name), reverse=True)
+    for path in libraries:
         try:
             found = ctypes.CDLL(str(path))
             if not found.jaxnest_runs_here():
@@ -58,5 +59,7 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
                 )
         except (OSError, AttributeError, RuntimeError) as fault:
             return None, f"cannot be loaded, install jaxnest again: {fault}"
-        return found, f"{path.stem.removeprefix('_native-')}"
+        return found, path.name.removeprefix("_native-").split(".")[0]
+    if libraries:
+        return None, f"made for another processor ({', '.join(p.name for p in libraries)}): install jaxnest again here"
     return None, "not built: there was no C++ compiler when jaxnest was installed"
