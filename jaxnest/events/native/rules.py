@@ -1,7 +1,7 @@
 """The rules of a synapse model as C++: `on_pre`, `transmits` and `on_post`, traced by JAX and written as straight-line code.
 
 The Python functions are the one truth. What is written for the models of jaxnest lies in ``rules.inc``, a part of the
-library, each with a mark of its text; so it is known whether the library has the rules of a given model as they are now.
+library, each with a mark of the model's source (`jaxnest.events.native.marks`), so it is known whether the library has it as it is now.
 """
 
 from __future__ import annotations
