@@ -18,6 +18,7 @@ from jaxnest.events import native, random
 from jaxnest.events.deliver import Layout, Table, deliver
 from jaxnest.events.native import _generate, steps
 from jaxnest.neurons import neurons
+from jaxnest.simulation import _tables
 
 needs_library = pytest.mark.skipif(not native.available(), reason="jaxnest was installed without a C++ compiler")
 FORMS = ({"dense": False, "native": True}, {"dense": False}, {"dense": True})
@@ -30,18 +31,23 @@ def dtype(request):
 
 
 def case(dtype, inhibitory, one_delay, one_weight, first_source, seed=0):
-    """A table of 40 rows with multapses and empty rows, and what is delivered along it, multiplicities among it."""
+    """A table of 40 rows with multapses and empty rows, and what is delivered along it, multiplicities among it.
+
+    `one_delay` may be "segments": rows are sorted by delay, then by target."""
     rng = np.random.default_rng(seed)
     rows, n, columns, sources, slots = 40, 3000, 50, 46, 21
     pre, post = rng.integers(0, rows - 2, n), rng.integers(0, columns, n)
-    order = np.lexsort((post, pre))
-    pointers = np.searchsorted(pre[order], np.arange(rows + 1))
-    delay = rng.integers(1, 20, 1 if one_delay else n).astype(np.uint8)
+    segments, shortest = (17, 3) if one_delay == "segments" else (1, 0)
+    delay = rng.integers(3, 20, 1 if one_delay is True else n).astype(np.uint8)
+    row = pre * segments + (delay - shortest if segments > 1 else 0)
+    order = np.lexsort((post, row))
+    pointers = np.searchsorted(row[order], np.arange(rows * segments + 1))
+    delay = delay if one_delay is True else delay[order]
     table = Table(jnp.asarray(pointers, jnp.int32), jnp.asarray(post[order], jnp.int32), jnp.asarray(delay))
     weight = jnp.asarray(rng.normal(size=1 if one_weight else n), dtype)
     spikes = np.where(rng.random((7, sources)) < 0.2, rng.integers(-2, 4, (7, sources)), 0)
     ring = jnp.asarray(rng.normal(size=(slots, 2 * columns + 10)), dtype)
-    layout = Layout(inhibitory, 64, first_source, 0, columns)
+    layout = Layout(inhibitory, 64, first_source, 0, columns, segments, shortest)
     return (
         ring,
         jnp.asarray(spikes, dtype),
@@ -50,7 +56,7 @@ def case(dtype, inhibitory, one_delay, one_weight, first_source, seed=0):
     )
 
 
-CASES = [(i, d, w, f) for i in (0, 50) for d in (True, False) for w in (True, False) for f in (0, 3)]
+CASES = [(i, d, w, f) for i in (0, 50) for d in (True, False, "segments") for w in (True, False) for f in (0, 3)]
 
 
 @needs_library
@@ -64,7 +70,7 @@ def test_all_lowerings_of_delivery_agree_bit_for_bit(shape, dtype):
 
 
 @needs_library
-@pytest.mark.parametrize("shape", CASES[::3], ids=str)
+@pytest.mark.parametrize("shape", [c for k, c in enumerate(CASES) if k % 3 == k // 6 % 3], ids=str)
 def test_derivatives_of_all_lowerings_agree(shape, dtype):
     """First and second derivatives, in both modes and mapped over a batch; the dense form is JAX's own."""
     ring, spikes, weight, f = case(dtype, *shape)
@@ -144,8 +150,10 @@ def test_generated_sources_are_those_of_the_models(name):
 @needs_library
 @pytest.mark.parametrize("special", [False, True])
 @pytest.mark.parametrize("model", STEPPED)
-def test_networks_are_the_same_in_both_lowerings(model, special, x64):
+def test_networks_are_the_same_in_both_lowerings(model, special, x64, monkeypatch):
     params = STEPPED[model] if special else {}
+    if special:
+        segments_everywhere(monkeypatch)
     assert steps.number(neurons[model]) is not None
     runs = []
     for lowering in ("native", "xla"):
@@ -157,6 +165,58 @@ def test_networks_are_the_same_in_both_lowerings(model, special, x64):
     np.testing.assert_array_equal(mine.times, xla.times)
     np.testing.assert_array_equal(mine.senders, xla.senders)
     np.testing.assert_allclose(v, v_xla, rtol=1e-9)
+
+
+def segments_everywhere(monkeypatch):
+    monkeypatch.setattr(_tables, "_SEGMENT_FROM", 0)
+    monkeypatch.setattr(_tables, "_RING_FROM", 0)
+
+
+@needs_library
+@pytest.mark.parametrize("shortest", [0.1, 0.7])
+def test_events_delivered_when_due_are_those_delivered_when_emitted(shortest, x64, monkeypatch):
+    """Slices of one and of several steps; split runs, and the pure function that goes on from the middle of a run."""
+
+    def build():
+        net = jn.Network(seed=3)
+        cells = net.create("iaf_psc_exp", 120, name="cells", V_m=jn.uniform(-70.0, -52.0))
+        more = net.create("iaf_psc_alpha", 30, name="more", I_e=400.0)
+        noise = net.create("poisson_generator", name="noise", rate=3000.0)
+        net.connect(noise, cells + more, weight=90.0, delay=4.0)
+        net.connect(cells, cells + more, jn.fixed_indegree(20), weight=jn.normal(50.0, 90.0), delay=jn.uniform(shortest, 3.0))
+        net.connect(more, cells, jn.fixed_indegree(10), weight=-60.0, delay=jn.uniform(shortest, 5.0))
+        spikes = net.create("spike_recorder", name="spikes")
+        net.connect(cells + more, spikes)
+        return net, spikes
+
+    def run(*times):
+        net, spikes = build()
+        sim = jn.Simulation(net, seed=5, delivery="events", lowering="native")
+        for time in times:
+            sim.run(time)
+        return sim, sim.spikes(spikes)
+
+    plain, expected = run(50.0)
+    assert len(expected) > 200 and plain.state.queue is None
+    segments_everywhere(monkeypatch)
+    whole, spikes = run(50.0)
+    split, again = run(20.3, 0.1, 29.6)
+    np.testing.assert_array_equal(spikes.times, expected.times)
+    np.testing.assert_array_equal(spikes.senders, expected.senders)
+    for key in ("iaf_psc_exp", "iaf_psc_alpha"):
+        np.testing.assert_allclose(whole.state.nodes[key].V_m, plain.state.nodes[key].V_m, rtol=1e-9)
+    np.testing.assert_array_equal(again.times, spikes.times)
+    jax.tree.map(np.testing.assert_array_equal, split.state, whole.state)  # bit for bit, what is queued too
+    assert (np.asarray(whole.state.queue.count) > 0).any()
+
+    half, _ = run(20.3)
+    program = half.program
+    state, record = program.simulate(half.params, half.connections, half.state, 29.7)
+    fired = np.argwhere(np.asarray(record.spikes["spikes"]))
+    late = expected.times > 20.35
+    np.testing.assert_allclose(np.asarray(record.times)[fired[:, 0]], expected.times[late], rtol=1e-9)
+    np.testing.assert_array_equal(fired[:, 1], expected.senders[late])
+    assert not np.asarray(state.queue.count).any()
 
 
 @needs_library

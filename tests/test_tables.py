@@ -18,6 +18,13 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(_tables, "_OWN_TABLE_FROM", 1)
 
 
+@pytest.fixture(params=[False, True], ids=["rows", "segments"])
+def segments(request, monkeypatch):
+    if request.param:
+        monkeypatch.setattr(_tables, "_SEGMENT_FROM", 0)
+        monkeypatch.setattr(_tables, "_RING_FROM", 0)
+
+
 def network(seed=1):
     """Every rule; sources and targets of several models; receptors; one value, arrays and distributions."""
     net = jn.Network(seed=seed)
@@ -50,7 +57,7 @@ def leaves(program):
 
 
 @pytest.mark.parametrize("case", ["1 thread", "2 threads", "5 threads", "no library"])
-def test_nothing_but_the_description_decides(small_chunks, monkeypatch, case):
+def test_nothing_but_the_description_decides(small_chunks, segments, monkeypatch, case):
     expected = leaves(network().compile())
     other = leaves(network(seed=2).compile())
     if case == "no library":
@@ -80,7 +87,7 @@ def test_integers_are_the_same_with_and_without_the_library(monkeypatch):
     assert counts.size == 96 and ((counts - 100_000 / 96) ** 2).sum() / (100_000 / 96) < 95 + 4 * np.sqrt(190)
 
 
-def test_tables_hold_what_the_projections_describe(small_chunks):
+def test_tables_hold_what_the_projections_describe(small_chunks, segments):
     """Every table against a sort of the connections that projections draw on demand."""
     net = network()
     program = net.compile()
@@ -89,9 +96,13 @@ def test_tables_hold_what_the_projections_describe(small_chunks):
     for t in program.plan.tables:
         table = program.connections[t.key]
         row_ptr, target = np.asarray(table.row_ptr), np.asarray(table.target)
-        row = np.repeat(np.arange(len(row_ptr) - 1), np.diff(row_ptr))
+        g = t.layout.segments
+        segment = np.repeat(np.arange(len(row_ptr) - 1), np.diff(row_ptr))
+        row, row_ptr = segment // g, row_ptr[::g]
+        if g > 1:
+            np.testing.assert_array_equal(segment % g, table.delay - t.layout.shortest)
         assert row_ptr[0] == 0 and row_ptr[-1] == len(target) == t.n
-        np.testing.assert_array_equal(np.lexsort((target, row)), np.arange(t.n))  # sorted
+        np.testing.assert_array_equal(np.lexsort((target, segment)), np.arange(t.n))  # sorted
         assert t.layout.low <= target.min() and target.max() < t.layout.high
         assert table.row_ptr.dtype == table.target.dtype == np.int32
         if t.model is not None:
@@ -116,7 +127,7 @@ def test_tables_hold_what_the_projections_describe(small_chunks):
             weight.append(np.broadcast_to(p.weight, len(p))[keep])
             delay.append(np.broadcast_to(p.delay, len(p))[keep])
         source, column, weight, delay = map(np.concatenate, (source, column, weight, delay))
-        order = np.lexsort((column, source))
+        order = np.lexsort((column, delay * (g > 1), source))
         np.testing.assert_array_equal(row + t.layout.first_source, source[order])
         np.testing.assert_array_equal(target, column[order])
         np.testing.assert_array_equal(np.broadcast_to(table.delay, t.n), delay[order])
@@ -125,7 +136,7 @@ def test_tables_hold_what_the_projections_describe(small_chunks):
     assert found == {p.name for p in net.projections} - {"nothing"}
 
 
-def test_paths_find_the_connections_of_every_projection(small_chunks):
+def test_paths_find_the_connections_of_every_projection(small_chunks, segments):
     net = network()
     program = net.compile()
     params = program.params

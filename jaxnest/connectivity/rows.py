@@ -1,5 +1,7 @@
 """Sorting connections into rows: one row a source, within it by target, then in the order in which they were drawn.
 
+Long rows may be cut into segments: the connections of one delay each, and these by target.
+
 Connections are drawn twice, chunk by chunk, by all processors: to count those of each row, and to put each into its place.
 So beside the result there is never more than a few chunks in memory. The inner loops are C++ (``events/native/build.cpp``);
 without that library they run in NumPy and SciPy. The result does not depend on either, nor on the number of threads.
@@ -44,13 +46,22 @@ class Part:
     values: Callable[[int, int], Sequence[np.ndarray]]
 
 
+class Segments(NamedTuple):
+    """How rows are cut: into so many segments, by a first value from `lowest` on."""
+
+    number: int = 1
+    lowest: int = 0
+
+
 class Rows(NamedTuple):
-    """Row r holds the connections ``row_ptr[r] : row_ptr[r + 1]``: their `target` columns, int32, in ascending order, and
-    further `values` in the same order. Their memory is aligned so that `jax.device_put` need not copy it."""
+    """Row r holds the connections ``row_ptr[r * g] : row_ptr[(r + 1) * g]``, in g segments (g = 1: none): their `target`
+    columns, int32, in ascending order within each segment, and further `values` in the same order. Segment k of a row
+    has those whose first value is `lowest` + k. Their memory is aligned so that `jax.device_put` need not copy it."""
 
     row_ptr: np.ndarray
     target: np.ndarray
     values: list[np.ndarray]
+    segments: Segments
 
 
 def threads() -> int:
@@ -58,11 +69,18 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def sort_into_rows(parts: Sequence[Part], n_rows: int, dtypes: Sequence[Any], *, what: str = "table") -> Rows:
+def sort_into_rows(
+    parts: Sequence[Part],
+    n_rows: int,
+    dtypes: Sequence[Any],
+    *,
+    what: str = "table",
+    segments: Callable[[np.ndarray], Segments] | None = None,
+) -> Rows:
     """All connections of `parts`, whose order decides between equal targets.
 
     **Arguments:** `dtypes`: the types of the values; an unsigned one is made wider where values do not fit; `what`: what
-    errors call it.
+    errors call it; `segments`, called with the ends of the rows (n_rows + 1,) when all are drawn, says how to cut them.
 
     **Raises:** `ConfigurationError` for more than 2³¹ - 1 connections, and what the parts raise.
     """
@@ -121,8 +139,11 @@ def sort_into_rows(parts: Sequence[Part], n_rows: int, dtypes: Sequence[Any], *,
             del values
         fitting = row_ptr.astype(np.int32)
         blocks = _shares(fitting, 4 * len(shares))
-        each(lambda block: kernels.sort(*blocks[block], fitting, target, values), len(blocks))
-    return Rows(aligned(fitting), target, values)
+        cut = Segments() if segments is None else segments(fitting)
+        ends = np.repeat(fitting, cut.number)[: n_rows * cut.number + 1]  # of empty rows already right
+        ends[-1] = n
+        each(lambda block: kernels.sort(*blocks[block], fitting, target, values, cut, ends), len(blocks))
+    return Rows(aligned(ends), target, values, cut)
 
 
 def empty(n: int, dtype: Any) -> np.ndarray:
@@ -235,7 +256,16 @@ class _Native:
             ctypes.c_int64(len(where)), _pointer(where), _pointer(values), _pointer(out), ctypes.c_int32(out.itemsize)
         )
 
-    def sort(self, begin: int, end: int, row_ptr: np.ndarray, target: np.ndarray, values: Sequence[np.ndarray]) -> None:
+    def sort(
+        self,
+        begin: int,
+        end: int,
+        row_ptr: np.ndarray,
+        target: np.ndarray,
+        values: Sequence[np.ndarray],
+        cut: Segments,
+        ends: np.ndarray,
+    ) -> None:
         arrays = (ctypes.c_void_p * len(values))(*(v.ctypes.data for v in values))
         widths = (ctypes.c_int32 * len(values))(*(v.itemsize for v in values))
         self._library.jaxnest_sort_rows(
@@ -246,6 +276,9 @@ class _Native:
             ctypes.c_int32(len(values)),
             arrays,
             widths,
+            ctypes.c_int32(cut.number),
+            ctypes.c_int32(cut.lowest),
+            _pointer(ends),
         )
 
 
@@ -285,16 +318,26 @@ class _Numpy:
         here = where >= 0
         out[where[here]] = values[here]
 
-    def sort(self, begin: int, end: int, row_ptr: np.ndarray, target: np.ndarray, values: Sequence[np.ndarray]) -> None:
-        first, last = row_ptr[begin], row_ptr[end]
+    def sort(
+        self,
+        begin: int,
+        end: int,
+        row_ptr: np.ndarray,
+        target: np.ndarray,
+        values: Sequence[np.ndarray],
+        cut: Segments,
+        ends: np.ndarray,
+    ) -> None:
         row = np.repeat(np.arange(begin, end), np.diff(row_ptr[begin : end + 1]))
-        part = target[first:last]
-        falls = row[1:][(row[1:] == row[:-1]) & (part[1:] < part[:-1])]
-        for r in np.unique(falls):
-            here = slice(row_ptr[r], row_ptr[r + 1])
-            order = np.argsort(target[here], kind="stable")
-            for array in (target, *values):
-                array[here] = array[here][order]
+        here = slice(row_ptr[begin], row_ptr[end])
+        segment = row * cut.number
+        if cut.number > 1:
+            segment += values[0][here].astype(np.int64) - cut.lowest
+            counts = np.bincount(segment - begin * cut.number, minlength=(end - begin) * cut.number)
+            ends[begin * cut.number : end * cut.number] = row_ptr[begin] + np.cumsum(counts) - counts
+        order = np.lexsort((target[here], segment))
+        for array in (target, *values):
+            array[here] = array[here][order]
 
     @staticmethod
     def _row(part: Part, pre: np.ndarray) -> np.ndarray:

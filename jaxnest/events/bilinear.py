@@ -70,6 +70,8 @@ def _primitive(name: str, shape_of: Callable[..., Any], in_xla: Callable[..., An
             "first_source": layout.first_source,
             "low": layout.low,
             "high": layout.high,
+            "segments": layout.segments,
+            "shortest": layout.shortest,
             "by_value": by_value,
         }
         aliases = {0: 0} if primitive is _deliver else None

@@ -48,7 +48,7 @@ def key_from_seed(seed: int) -> jax.Array:
     seed = operator.index(seed)
     if not 0 <= seed < 1 << 64:
         raise ValueError(f"seed must be in [0, 2^64), not {seed}")
-    return jnp.asarray(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32))
+    return jax.device_put(np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32))
 
 
 @jax.jit

@@ -83,6 +83,7 @@ def to_spikes(
 ) -> Any:
     slots, columns = ring.shape
     flat = ring.ravel()
+    row_ptr = row_ptr[:: layout.segments]
     n, rows = target.shape[0], row_ptr.shape[0] - 1
     row = jnp.repeat(jnp.arange(rows, dtype=jnp.int32), jnp.diff(row_ptr), total_repeat_length=n)
 
@@ -103,6 +104,7 @@ def _walk(
 ) -> Any:
     """`carry` after ``carry = block(carry, spike, lag, route, start, inside)`` for every block of every row whose source
     spiked; `inside` (width,) are the connections from `start` on that belong to the row and were not yet visited."""
+    row_ptr = row_ptr[:: layout.segments]
     rows = row_ptr.shape[0] - 1
     mine = slice(layout.first_source, layout.first_source + rows)
     packed = pack((spikes[:, mine] != 0).ravel())

@@ -108,7 +108,7 @@ def advance(
         if spikes is not None:
             spikes = _record(plan, spikes, state, begin)
         complete = True if plan.slice_steps == 1 else state.step % plan.slice_steps == 0
-        state, trails = finish_slice(plan, bound, state, buffers.trails, complete)
+        state, trails = finish_slice(plan, bound, state, buffers.trails, complete, native=plan.native)
         return state, Buffers(spikes, samples, dict(trails))
 
     return lax.while_loop(more, one_slice, (state, buffers))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from jaxnest._values import Values
@@ -35,13 +35,13 @@ _DENSE_BELOW = 4096
 def compile_plan(net: Network, *, delivery: str, lowering: str, solver: str, substeps: int) -> tuple[_plan.Plan, Build]:
     """Lay out the network: the plan, and with it the parameters, the connections, and where each name went."""
     _check_options(delivery, lowering, solver, substeps)
-    dtype = np.dtype(jnp.zeros(()).dtype.name)
+    dtype = np.dtype(jax.dtypes.canonicalize_dtype(float))
     groups, inhibitory, columns = group_populations(net)
     sources, n_sources = number_sources(net, groups)
     recorded = recorded_drives(net, n_sources)
     n_sources += sum(r.plan.n for r in recorded)
     params: dict[str, Any] = {"h": np.asarray(net.h, dtype), "nodes": _node_values(net, groups, dtype), "tables": {}}
-    b = Build(net, Index(net, groups, sources), n_sources, inhibitory, dtype, params)
+    b = Build(net, Index(net, groups, sources), n_sources, inhibitory, columns, dtype, params)
     drives = drive_plans(b)
     for r in recorded:
         drives.append(r.plan)

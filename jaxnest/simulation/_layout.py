@@ -182,7 +182,7 @@ class Layouts:
 
 @dataclass
 class Build:
-    """A network while it is laid out: where its nodes are (`index`, `n_sources`, `inhibitory`), and the parameters,
+    """A network while it is laid out: where its nodes are (`index`, `n_sources`, `inhibitory`, `columns`), and the parameters,
     connections and places of names so far. `spiking_delays` and `driving_delays`: the shortest and the longest delay, in
     steps, of connections of spiking sources and of generators, as far as they are known."""
 
@@ -190,6 +190,7 @@ class Build:
     index: Index
     n_sources: int
     inhibitory: int
+    columns: int
     dtype: Any
     params: dict[str, Any]
     connections: dict[str, Any] = field(default_factory=dict)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jaxnest.devices._base import Source
-from jaxnest.events.deliver import Layout
+from jaxnest.events.deliver import Layout, Queue
 from jaxnest.neurons._base import Neuron, Routing
 from jaxnest.synapses._base import Synapse
 
@@ -173,6 +173,10 @@ class Plan:
         """Number of devices whose spikes have weights of their own."""
         return sum(s.n for s in self.sources if s.weighted)
 
+    def deferred(self, t: TablePlan) -> bool:
+        """Whether the events of a table are delivered when they are due: see `Queue`."""
+        return self.native and not self.dense and t.layout.segments > 1 and not t.counts_events and not self.n_weighted
+
     def group(self, key: str) -> Group:
         return next(g for g in self.groups if g.key == key)
 
@@ -185,8 +189,8 @@ class State:
     `step` counts the steps done; `key` the random key; `ring` (slots, columns) what is under way to each input
     channel; `pending` (slice_steps, n_sources + 2 n_weighted) the spikes of the running slice, then the sums of the
     positive and of the negative weights of those that have their own; `nodes` the states of each group and
-    device; `tables` those of plastic synapses; `history` the spikes that these may still ask for; `fault` the first
-    step with a value that is not finite (-1: none). `lag` is static: the place in the running slice.
+    device; `tables` those of plastic synapses; `history` the spikes that these may still ask for; `queue` the spikes with
+    events to come in tables that deliver when they are due (None: there are none such); `fault` the first step with a value that is not finite (-1: none). `lag` is static: the place in the running slice.
     """
 
     step: Any
@@ -196,5 +200,6 @@ class State:
     nodes: Mapping[str, Any]
     tables: Mapping[str, Any]
     history: Mapping[str, Any]
+    queue: Queue | None
     fault: Any
     lag: int = field(default=0, metadata={"static": True})

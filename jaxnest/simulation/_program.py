@@ -17,6 +17,7 @@ from jaxnest._time import as_steps
 from jaxnest._values import Values
 from jaxnest.errors import ConfigurationError
 from jaxnest.events import random
+from jaxnest.events.deliver import Queue
 from jaxnest.events.history import Log, Window
 from jaxnest.events.plastic import Plastic
 from jaxnest.learning.surrogate import spike_function
@@ -25,7 +26,7 @@ from jaxnest.simulation._compile import compile_plan
 from jaxnest.simulation._layout import Held, Layouts
 from jaxnest.simulation._network import Network
 from jaxnest.simulation._plan import Group, Plan, State
-from jaxnest.simulation._step import Bound, bind, emitted, finish_slice, step
+from jaxnest.simulation._step import Bound, bind, emitted, finish_slice, flush, step
 from jaxnest.simulation._tables import places_of
 
 
@@ -82,7 +83,7 @@ class Program:
         self._index = build.index
         self._places: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = {}
         tables = jax.device_put(build.params.pop("tables"))  # unlike asarray, does not copy aligned arrays
-        self.params = {**jax.tree.map(jnp.asarray, build.params), "tables": tables}
+        self.params = {**jax.device_put(jax.tree.map(np.array, build.params)), "tables": tables}
         self.connections = jax.device_put(build.connections)
         self._populations = {p.name: p for p in network.populations}
 
@@ -120,6 +121,7 @@ class Program:
             nodes=nodes,
             tables=tables,
             history=history,
+            queue=Queue.zeros(plan.slots, plan.n_sources, dtype) if any(map(plan.deferred, plan.tables)) else None,
             fault=jnp.full((), -1, jnp.int32),
         )
 
@@ -146,6 +148,7 @@ class Program:
         if not self.plan.dense and any(t.model is not None for t in self.plan.tables):
             params = _no_derivative(params)
         bound = bind(self.plan, params, connections)
+        state = flush(self.plan, bound, state)
         first = state.step
         head = min((length - state.lag) % length, n_steps)
         n_full, tail = divmod(n_steps - head, length)
@@ -266,7 +269,7 @@ class Program:
 
     def connections_of(self, projection: str) -> Mapping[str, np.ndarray]:
         """`pre`, `post` (positions in the projection's selections) and `delay` (ms) of its connections, in the order
-        in which the program holds them: by the model of the target, by source, by target, then as they were drawn. Those of
+        in which the program holds them: by the model of the target, by source (in long rows with many delays then by delay), by target, then as they were drawn. Those of
         generators are in the order in which they were drawn."""
         proj = next((p for p in self._network.projections if p.name == projection), None)
         if proj is None:
@@ -342,7 +345,8 @@ class Program:
         """The places of a projection's connections in a table, and which they are (as drawn); kept once it was found."""
         key = projection, held.group
         if key not in self._places:
-            self._places[key] = places_of(self._network, self._index, self._layouts.tables, projection, held)
+            layout = next(t.layout for t in self.plan.tables if t.key == held.table)
+            self._places[key] = places_of(self._network, self._index, self._layouts.tables, projection, held, layout)
         return self._places[key]
 
 

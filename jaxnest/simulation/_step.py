@@ -149,9 +149,10 @@ def _native_group(
 
 
 def finish_slice(
-    plan: Plan, bound: Bound, state: State, trails: Mapping[str, Trail], complete: Any = True
+    plan: Plan, bound: Bound, state: State, trails: Mapping[str, Trail], complete: Any = True, *, native: bool = False
 ) -> tuple[State, Mapping[str, Trail]]:
-    """Deliver the spikes of the slice that ends at ``state.step``; with `complete` false, nothing happens."""
+    """Deliver the spikes of the slice that ends at ``state.step``; with `complete` false, nothing happens. With `native`, as
+    in `step`, events of long rows with many delays are delivered only for the next slice, later ones when they are due."""
     first = state.step - plan.slice_steps
     pending = state.pending if complete is True else jnp.where(complete, state.pending, 0)
     spikes, weighted = pending[:, : plan.n_sources], _weighted(plan, pending)
@@ -166,10 +167,17 @@ def finish_slice(
             else:
                 rate, slow_rate = bound.rates[g.key]
                 history[g.key] = log_spikes(history[g.key], mine, first, rate, slow_rate, native=plan.native)
+    queue = state.queue
+    if native and queue is not None:
+        queue = queue.entered(spikes, first, complete)
     tables = dict(state.tables)
     trails = dict(trails)
     for t in plan.tables:
         table, p = bound.connections[t.key], bound.params["tables"][t.key]
+        if native and queue is not None and plan.deferred(t):
+            end = jnp.where(complete, state.step + plan.slice_steps, state.step)
+            ring = queue.deliver(ring, p.weight, table, t.layout, state.step, end, state.step)
+            continue
         if t.model is None:
             weight = jnp.ones(1, ring.dtype) if t.counts_events else p.weight
             for events in (spikes,) if t.counts_events else weighted:
@@ -190,8 +198,25 @@ def finish_slice(
             )
         if trail is not None:
             trails[t.key] = trail
-    state = replace(state, ring=ring, tables=tables, history=history)
+    state = replace(state, ring=ring, tables=tables, history=history, queue=queue)
     return (state if plan.dense else _make_room(plan, bound, state)), trails
+
+
+def flush(plan: Plan, bound: Bound, state: State) -> State:
+    """The same state with all events of its spikes in the ring. What is added has no derivative, as the ring has none
+    either with respect to the weights of the past."""
+    if state.queue is None:
+        return state
+    queue = state.queue
+    begin = state.step - state.step % plan.slice_steps
+    added = jnp.zeros_like(state.ring)
+    for t in plan.tables:
+        if plan.deferred(t):
+            weight = bound.params["tables"][t.key].weight
+            operands = lax.stop_gradient((added, weight, bound.connections[t.key]))
+            end = begin + plan.slice_steps
+            added = queue.deliver(*operands, t.layout, end, end + plan.slots, begin)
+    return replace(state, ring=state.ring + added, queue=queue._replace(count=jnp.zeros_like(queue.count)))
 
 
 def _make_room(plan: Plan, bound: Bound, state: State) -> State:
@@ -349,4 +374,4 @@ def _if(condition: Any, new: Any, old: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
 
 
-__all__ = ["Bound", "bind", "emitted", "finish_slice", "step"]
+__all__ = ["Bound", "bind", "emitted", "finish_slice", "flush", "step"]

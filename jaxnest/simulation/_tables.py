@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxnest._values import Values
-from jaxnest.connectivity.rows import Part, Rows, sort_into_rows
+from jaxnest.connectivity.rows import Part, Rows, Segments, sort_into_rows
 from jaxnest.devices._base import Source
 from jaxnest.errors import ConfigurationError
 from jaxnest.events.deliver import Layout, Table, block_width
@@ -20,6 +20,8 @@ from jaxnest.simulation._layout import Build, Held, Index, columns_of, drive_kin
 from jaxnest.simulation._network import Network, Projection
 
 _STREAM_TABLES = 1 << 20
+#: rows in segments, one for each delay: from so many connections a segment on, and if the ring is larger than so many bytes
+_SEGMENT_FROM, _RING_FROM = 4, 1 << 21
 #: static projections of one weight and one delay get tables of their own, so that these are stored once: at most so
 #: many, the largest, of at least so many connections (each table costs a little time in every slice)
 _OWN_TABLES, _OWN_TABLE_FROM = 8, 4096
@@ -120,17 +122,19 @@ def table_plans(b: Build) -> list[_plan.TablePlan]:
 
 
 def places_of(
-    network: Network, index: Index, layouts: Mapping[str, Sequence[Held]], name: str, held: Held
+    network: Network, index: Index, layouts: Mapping[str, Sequence[Held]], name: str, held: Held, layout: Layout
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where the connections of projection `name` lie in a table that it shares with others, and which they are (in the
-    order of drawing), both in the table's order. The table is laid out once more for this."""
+    order of drawing), both in the table's order. The table, of that `layout`, is laid out once more for this."""
+    cut = Segments(layout.segments, layout.shortest)
 
     def part(piece: Piece) -> Part:
         mine = piece.projection.name == name and piece.number == held.group
 
         def number(k: int, n: int) -> list[np.ndarray]:
             start = piece.projection.drawing.start(k) if mine else 0
-            return [np.arange(start, start + n, dtype=np.int32) if mine else np.full(n, -1, np.int32)]
+            delays = [_delays_of_chunk(piece.projection, k, n, [])] if cut.number > 1 else []
+            return [*delays, np.arange(start, start + n, dtype=np.int32) if mine else np.full(n, -1, np.int32)]
 
         return piece.part(0, number)
 
@@ -141,7 +145,9 @@ def places_of(
         if any(h.table == held.table and h.group == piece.number for h in layouts[projection.name])
     ]
     n_rows = max(int(piece.sources.max()) for piece in pieces) + 1
-    (number,) = sort_into_rows([part(piece) for piece in pieces], n_rows, [np.int32], what=held.table).values
+    dtypes = [np.uint8] * (cut.number > 1) + [np.int32]
+    rows = sort_into_rows([part(piece) for piece in pieces], n_rows, dtypes, what=held.table, segments=lambda _: cut)
+    number = rows.values[-1]
     places = np.flatnonzero(number >= 0).astype(np.int32)
     return places, number[places]
 
@@ -204,7 +210,11 @@ def _static_table(b: Build, key: str, pieces: Sequence[Piece]) -> _plan.TablePla
     first = min(int(p.sources.min()) for p in pieces)
     last = max(int(p.sources.max()) for p in pieces)
     dtypes = [np.uint8] * delayed + [b.dtype] * (not common)
-    rows = sort_into_rows([part(p) for p in pieces], last + 1 - first, dtypes, what=key)
+
+    def cut(row_ptr: np.ndarray) -> Segments:
+        return _segments(row_ptr, seen, b.columns * b.dtype.itemsize) if delayed else Segments()
+
+    rows = sort_into_rows([part(p) for p in pieces], last + 1 - first, dtypes, what=key, segments=cut)
     arrays = dict(zip(["delay"] * delayed + ["weight"] * (not common), rows.values, strict=True))
     if not _keep(b, key, pieces, rows, arrays.get("delay"), seen):
         return None
@@ -212,9 +222,20 @@ def _static_table(b: Build, key: str, pieces: Sequence[Piece]) -> _plan.TablePla
     b.params["tables"][key] = Values(weight=np.atleast_1d(weight))
     spans = [p.span for p in pieces]
     low, high = min(s[0] for s in spans), max(s[1] for s in spans)
-    layout = Layout(b.inhibitory if _signed(pieces[0].group) else 0, _width(rows.row_ptr), first, low, high)
+    signed, width = _signed(pieces[0].group), _width(rows.row_ptr[:: rows.segments.number])
+    layout = Layout(b.inhibitory if signed else 0, width, first, low, high, *rows.segments)
     counts = pieces[0].group.model.routing is Routing.COUNT
     return _plan.TablePlan(key, None, layout, None, 0, 0, counts, None, 0, len(rows.target))
+
+
+def _segments(row_ptr: np.ndarray, seen: Sequence[tuple[int, int]], slot_bytes: int) -> Segments:
+    """How to cut rows that end at `row_ptr`, with delays in the ranges `seen`, if a slot of the ring has so many bytes."""
+    if not seen:
+        return Segments()
+    shortest, longest = min(low for low, _ in seen), max(high for _, high in seen)
+    number, rows = longest - shortest + 1, int((np.diff(row_ptr) > 0).sum())
+    worth = row_ptr[-1] >= _SEGMENT_FROM * rows * number and slot_bytes * (longest + 1) >= _RING_FROM
+    return Segments(number, shortest) if worth and number > 1 else Segments()
 
 
 def _keep(

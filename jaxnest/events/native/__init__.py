@@ -12,7 +12,20 @@ from pathlib import Path
 
 import jax
 
-_HANDLERS = ("deliver", "to_spikes", "to_weight", "plastic", "up_to_date", "log_spikes", "poisson", "record", "step", "drive")
+_HANDLERS = (
+    "deliver",
+    "to_spikes",
+    "to_weight",
+    "plastic",
+    "up_to_date",
+    "log_spikes",
+    "poisson",
+    "record",
+    "step",
+    "drive",
+    "enter",
+    "due",
+)
 
 
 @functools.cache

@@ -69,6 +69,19 @@ void sort_items(std::vector<Item>& items, std::vector<Item>& other) {
   }
 }
 
+// Stable counting sort by key[place] - lowest; ptr[k], k < segments, gets `first` + the number of items of smaller keys.
+template <typename K>
+void by_segment(std::vector<Item>& items, std::vector<Item>& other, const K* key, int32_t lowest, int32_t segments,
+                int64_t first, int32_t* ptr) {
+  std::vector<int32_t> begin(segments + 1, 0);
+  for (const Item& item : items) ++begin[key[item.place] - lowest + 1];
+  for (int32_t k = 0; k < segments; ++k) begin[k + 1] += begin[k];
+  for (int32_t k = 0; k < segments; ++k) ptr[k] = static_cast<int32_t>(first) + begin[k];
+  other.resize(items.size());
+  for (const Item& item : items) other[begin[key[item.place] - lowest]++] = item;
+  items.swap(other);
+}
+
 template <typename T>
 void permute(const std::vector<Item>& items, T* values, std::vector<char>& scratch) {
   scratch.resize(items.size() * sizeof(T));
@@ -171,17 +184,26 @@ void jaxnest_scatter(int64_t n, const int32_t* place, const void* from, void* to
 }
 
 // Sorts rows `begin` ... `end` by target, stably, and with them the `n` arrays of `values`, of `bytes` bytes an element.
+// With `segments` > 1, rows are sorted by values[0] (unsigned, `lowest` ... `lowest + segments - 1`) first, and
+// segment_ptr[row * segments + k] gets the place of the first connection whose value is lowest + k.
 void jaxnest_sort_rows(int64_t begin, int64_t end, const int32_t* row_ptr, int32_t* target, int32_t n, void** values,
-                       const int32_t* bytes) {
+                       const int32_t* bytes, int32_t segments, int32_t lowest, int32_t* segment_ptr) {
   std::vector<Item> items, other;
   std::vector<char> scratch;
   for (int64_t row = begin; row < end; ++row) {
     const int64_t first = row_ptr[row], last = row_ptr[row + 1];
-    if (std::is_sorted(target + first, target + last)) continue;
+    const bool sorted = std::is_sorted(target + first, target + last);
+    if (sorted && segments <= 1) continue;
     items.clear();
     for (int64_t i = first; i < last; ++i)
       items.push_back({static_cast<uint32_t>(target[i]), static_cast<uint32_t>(i - first)});
-    sort_items(items, other);
+    if (!sorted) sort_items(items, other);
+    if (segments > 1) {
+      int32_t* const ptr = segment_ptr + row * segments;
+      if (bytes[0] == 1) by_segment(items, other, static_cast<const uint8_t*>(values[0]) + first, lowest, segments, first, ptr);
+      if (bytes[0] == 2) by_segment(items, other, static_cast<const uint16_t*>(values[0]) + first, lowest, segments, first, ptr);
+      if (bytes[0] == 4) by_segment(items, other, static_cast<const uint32_t*>(values[0]) + first, lowest, segments, first, ptr);
+    }
     for (int64_t i = first; i < last; ++i) target[i] = static_cast<int32_t>(items[i - first].target);
     for (int32_t k = 0; k < n; ++k) {
       if (bytes[k] == 1) permute(items, static_cast<uint8_t*>(values[k]) + first, scratch);

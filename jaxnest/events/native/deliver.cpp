@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "parallel.h"
+#include "rows.h"
 #include "spikes.h"
 
 namespace jaxnest {
@@ -16,49 +16,12 @@ namespace {
 constexpr int64_t kGrain = 2048;  // events worth a thread
 constexpr int kBlock = 64;        // events of which the places in the ring are known ahead
 
-// The connections of a table, and how events find their place.
+// Connections of one delay: row[column] += a * weight, where `row` is the slot of the ring. `route` is that of the spike;
+// `by_value`: the event's own sign routes it.
 template <typename T, typename D>
-struct Rows {
-  const int32_t* row_ptr;
-  const int32_t* target;
-  const D* delay;
-  const T* route;  // routes by the sign of this, times the route of the spike
-  bool one_delay, one_route;
-  int32_t sources, first_source, slots, columns, inhibitory, first;
-
-  int32_t slot(int32_t lag, int32_t d) const {
-    const int32_t now = static_cast<int32_t>((int64_t(first) + lag) % slots) + d;
-    return now >= slots ? now - slots : now;
-  }
-  // What routing adds to a column.
-  int32_t shift(T route_of_spike, int64_t j) const {
-    return route_of_spike * route[one_route ? 0 : j] < T(0) ? inhibitory : 0;
-  }
-};
-
-template <typename T>
-T route_of(T spike) {
-  return spike == T(0) ? T(1) : spike;
-}
-
-// Connections j of the row of source s with low <= target < high.
-template <typename R>
-std::pair<int64_t, int64_t> row_within(const R& t, int32_t s, int64_t low, int64_t high, bool whole) {
-  const int32_t *begin = t.target + t.row_ptr[s], *end = t.target + t.row_ptr[s + 1];
-  if (!whole) {
-    begin = std::lower_bound(begin, end, low);
-    end = std::lower_bound(begin, end, high);
-  }
-  return {begin - t.target, end - t.target};
-}
-
-// One row: ring[slot, column] += a * weight. `route` is that of the spike; `by_value`: the event's own sign routes it.
-template <typename T, typename D>
-void push_row(const Rows<T, D>& t, T* ring, const T* weight, bool one_weight, T a, T route, bool by_value, int32_t lag,
-              int64_t begin, int64_t end) {
+void push_slot(const Rows<T, D>& t, T* row, const T* weight, bool one_weight, T a, T route, bool by_value, int64_t begin,
+               int64_t end) {
   const int32_t* target = t.target;
-  if (t.one_delay) {
-    T* row = ring + int64_t(t.slot(lag, t.delay[0])) * t.columns;
     if (one_weight && (by_value || t.one_route || !t.inhibitory)) {
       const T v = a * weight[0];
       if (by_value ? v < T(0) : t.inhibitory && t.shift(route, 0)) row += t.inhibitory;
@@ -73,6 +36,25 @@ void push_row(const Rows<T, D>& t, T* ring, const T* weight, bool one_weight, T 
     } else {
       for (int64_t j = begin; j < end; ++j) row[target[j] + t.shift(route, j)] += a * weight[one_weight ? 0 : j];
     }
+}
+
+// Connections with targets low ... high of a row.
+template <typename T, typename D>
+void push_row(const Rows<T, D>& t, T* ring, const T* weight, bool one_weight, T a, T route, bool by_value, int32_t lag,
+              int32_t source, int64_t low, int64_t high, bool whole) {
+  if (t.segments > 1) {
+    for (int32_t k = 0; k < t.segments; ++k) {
+      const int32_t* const ptr = t.row_ptr + int64_t(source) * t.segments + k;
+      if (ptr[0] == ptr[1]) continue;
+      const auto [begin, end] = whole ? std::pair<int64_t, int64_t>(ptr[0], ptr[1]) : within(t.target, ptr[0], ptr[1], low, high);
+      push_slot(t, ring + int64_t(t.slot(lag, t.shortest + k)) * t.columns, weight, one_weight, a, route, by_value, begin, end);
+    }
+    return;
+  }
+  const auto [begin, end] = whole ? std::pair<int64_t, int64_t>(t.begin(source), t.end(source))
+                                  : within(t.target, t.begin(source), t.end(source), low, high);
+  if (t.one_delay) {
+    push_slot(t, ring + int64_t(t.slot(lag, t.delay[0])) * t.columns, weight, one_weight, a, route, by_value, begin, end);
     return;
   }
   // Delays differ: the events of a row lie all over the ring, which is fetched one block ahead.
@@ -101,14 +83,13 @@ void push(ffi::ThreadPool& pool, const Rows<T, D>& t, T* ring, const T* spikes, 
           bool one_weight, bool by_value, int64_t lags, int64_t all_sources, int64_t low, int64_t high) {
   const auto events = list_spikes(spikes, lags, all_sources, t.first_source, t.sources);
   int64_t work = 0;
-  for (const auto& e : events) work += t.row_ptr[e.source + 1] - t.row_ptr[e.source];
+  for (const auto& e : events) work += t.end(e.source) - t.begin(e.source);
   const int parts = high > low ? parts_for(pool, work, kGrain) : 1;
   parallel(pool, parts, [&](int part) {
     const int64_t from = low + cut(high - low, part, parts), to = low + cut(high - low, part + 1, parts);
     for (const auto& e : events) {
-      const auto [begin, end] = row_within(t, e.source, from, to, parts == 1);
       const T route = by_value ? T(0) : route_of(route_spikes[e.lag * all_sources + t.first_source + e.source]);
-      push_row(t, ring, weight, one_weight, e.amplitude, route, by_value, e.lag, begin, end);
+      push_row(t, ring, weight, one_weight, e.amplitude, route, by_value, e.lag, e.source, from, to, parts == 1);
     }
   });
 }
@@ -133,18 +114,15 @@ template <typename T, typename D>
 void pull_spikes(ffi::ThreadPool& pool, const Rows<T, D>& t, const T* ring, const T* weight, const T* route_spikes,
                  bool one_weight, int64_t lags, int64_t all_sources, T* out) {
   std::fill_n(out, lags * all_sources, T(0));
-  const int64_t n = t.row_ptr[t.sources];
+  const int64_t n = t.end(t.sources - 1);
   const int parts = parts_for(pool, n * lags, kGrain);
   parallel(pool, parts, [&](int part) {
-    const int32_t from = std::lower_bound(t.row_ptr, t.row_ptr + t.sources, cut(n, part, parts)) - t.row_ptr;
-    const int32_t to =
-        part + 1 == parts ? t.sources
-                          : std::lower_bound(t.row_ptr, t.row_ptr + t.sources, cut(n, part + 1, parts)) - t.row_ptr;
+    const int32_t from = cut(t.sources, part, parts), to = cut(t.sources, part + 1, parts);
     for (int32_t s = from; s < to; ++s)
       for (int64_t lag = 0; lag < lags; ++lag) {
         const int64_t place = lag * all_sources + t.first_source + s;
-        out[place] = pull_row(t, ring, weight, one_weight, route_of(route_spikes[place]), lag, t.row_ptr[s],
-                              t.row_ptr[s + 1]);
+        out[place] = pull_row(t, ring, weight, one_weight, route_of(route_spikes[place]), lag, t.begin(s),
+                              t.end(s));
       }
   });
 }
@@ -154,7 +132,7 @@ template <typename T, typename D>
 void pull_weight(ffi::ThreadPool& pool, const Rows<T, D>& t, const T* ring, const T* spikes, const T* route_spikes,
                  int64_t lags, int64_t all_sources, bool one_weight, T* out) {
   const auto events = list_spikes(spikes, lags, all_sources, t.first_source, t.sources);
-  const int64_t n = t.row_ptr[t.sources];
+  const int64_t n = t.end(t.sources - 1);
   if (!one_weight) std::fill_n(out, n, T(0));
   std::vector<T> sums(one_weight ? events.size() : 0);
   const T one = 1;
@@ -166,11 +144,11 @@ void pull_weight(ffi::ThreadPool& pool, const Rows<T, D>& t, const T* ring, cons
       if (e.source < from || e.source >= to) continue;
       const T route = route_of(route_spikes[e.lag * all_sources + t.first_source + e.source]);
       if (one_weight) {
-        sums[k] = e.amplitude * pull_row(t, ring, &one, true, route, e.lag, t.row_ptr[e.source], t.row_ptr[e.source + 1]);
+        sums[k] = e.amplitude * pull_row(t, ring, &one, true, route, e.lag, t.begin(e.source), t.end(e.source));
         continue;
       }
       const int32_t now = t.slot(e.lag, 0);
-      for (int64_t j = t.row_ptr[e.source]; j < t.row_ptr[e.source + 1]; ++j) {
+      for (int64_t j = t.begin(e.source); j < t.end(e.source); ++j) {
         const int32_t late = now + t.delay[t.one_delay ? 0 : j];
         const int64_t slot = late >= t.slots ? late - t.slots : late;
         const int32_t shift = t.inhibitory ? t.shift(route, j) : 0;
@@ -187,45 +165,48 @@ void pull_weight(ffi::ThreadPool& pool, const Rows<T, D>& t, const T* ring, cons
 // Calls f(T{}, D{}) with the types of the ring and of the delays.
 template <typename F>
 ffi::Error with_types(ffi::DataType real, ffi::DataType delay, F&& f) {
-  auto with_delay = [&](auto t) -> ffi::Error {
-    switch (delay) {
-      case ffi::DataType::U8: f(t, uint8_t{}); break;
-      case ffi::DataType::U16: f(t, uint16_t{}); break;
-      case ffi::DataType::U32: f(t, uint32_t{}); break;
-      default: return ffi::Error::InvalidArgument("delays must be unsigned integers");
-    }
-    return ffi::Error::Success();
-  };
-  if (real == ffi::DataType::F32) return with_delay(float{});
-  if (real == ffi::DataType::F64) return with_delay(double{});
-  return ffi::Error::InvalidArgument("the ring buffer must be float32 or float64");
+  if (delay != ffi::DataType::U8 && delay != ffi::DataType::U16 && delay != ffi::DataType::U32)
+    return ffi::Error::InvalidArgument("delays must be unsigned integers");
+  return with_real(real, [&](auto t) {
+    if (delay == ffi::DataType::U8)
+      f(t, uint8_t{});
+    else if (delay == ffi::DataType::U16)
+      f(t, uint16_t{});
+    else
+      f(t, uint32_t{});
+  });
 }
 
 template <typename T, typename D>
 Rows<T, D> rows_of(ffi::AnyBuffer ring, ffi::AnyBuffer route, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr,
-                   ffi::AnyBuffer target, ffi::AnyBuffer delay, int64_t inhibitory, int64_t first_source) {
+                   ffi::AnyBuffer target, ffi::AnyBuffer delay, int64_t inhibitory, int64_t first_source, int64_t segments,
+                   int64_t shortest) {
   return {row_ptr.typed_data<int32_t>(),
           target.typed_data<int32_t>(),
           delay.typed_data<D>(),
           route.typed_data<T>(),
           delay.element_count() == 1,
           route.element_count() == 1,
-          static_cast<int32_t>(row_ptr.element_count() - 1),
+          static_cast<int32_t>((row_ptr.element_count() - 1) / segments),
           static_cast<int32_t>(first_source),
           static_cast<int32_t>(ring.dimensions()[0]),
           static_cast<int32_t>(ring.dimensions()[1]),
           static_cast<int32_t>(inhibitory),
-          first.typed_data<int32_t>()[0]};
+          first.typed_data<int32_t>()[0],
+          static_cast<int32_t>(segments),
+          static_cast<int32_t>(shortest)};
 }
 
 ffi::Error deliver(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer spikes, ffi::AnyBuffer weight,
                    ffi::AnyBuffer route_spikes, ffi::AnyBuffer route_weight, ffi::AnyBuffer first,
                    ffi::AnyBuffer row_ptr, ffi::AnyBuffer target, ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out,
-                   int64_t inhibitory, int64_t first_source, int64_t low, int64_t high, int64_t by_value) {
+                   int64_t inhibitory, int64_t first_source, int64_t low, int64_t high, int64_t segments, int64_t shortest,
+                   int64_t by_value) {
   if (out->untyped_data() != ring.untyped_data()) std::memcpy(out->untyped_data(), ring.untyped_data(), ring.size_bytes());
   return with_types(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
     using T = decltype(t);
-    const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source);
+    const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source,
+                                                segments, shortest);
     push(pool, rows, out->typed_data<T>(), spikes.typed_data<T>(), weight.typed_data<T>(), route_spikes.typed_data<T>(),
          weight.element_count() == 1, by_value != 0, spikes.dimensions()[0], spikes.dimensions()[1], low, high);
   });
@@ -233,10 +214,12 @@ ffi::Error deliver(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer spi
 
 ffi::Error to_spikes(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer weight, ffi::AnyBuffer route_spikes,
                      ffi::AnyBuffer route_weight, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr, ffi::AnyBuffer target,
-                     ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out, int64_t inhibitory, int64_t first_source, int64_t, int64_t, int64_t) {
+                     ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out, int64_t inhibitory, int64_t first_source, int64_t, int64_t,
+                     int64_t segments, int64_t shortest, int64_t) {
   return with_types(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
     using T = decltype(t);
-    const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source);
+    const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source,
+                                                segments, shortest);
     pull_spikes(pool, rows, ring.typed_data<T>(), weight.typed_data<T>(), route_spikes.typed_data<T>(),
                 weight.element_count() == 1, out->dimensions()[0], out->dimensions()[1], out->typed_data<T>());
   });
@@ -244,10 +227,12 @@ ffi::Error to_spikes(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer w
 
 ffi::Error to_weight(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer spikes, ffi::AnyBuffer route_spikes,
                      ffi::AnyBuffer route_weight, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr, ffi::AnyBuffer target,
-                     ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out, int64_t inhibitory, int64_t first_source, int64_t, int64_t, int64_t) {
+                     ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out, int64_t inhibitory, int64_t first_source, int64_t, int64_t,
+                     int64_t segments, int64_t shortest, int64_t) {
   return with_types(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
     using T = decltype(t);
-    const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source);
+    const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source,
+                                                segments, shortest);
     pull_weight(pool, rows, ring.typed_data<T>(), spikes.typed_data<T>(), route_spikes.typed_data<T>(),
                 spikes.dimensions()[0], spikes.dimensions()[1], out->element_count() == 1, out->typed_data<T>());
   });
@@ -267,6 +252,8 @@ namespace ffi = xla::ffi;
                                     .Attr<int64_t>("first_source")                                \
                                     .Attr<int64_t>("low")                                         \
                                     .Attr<int64_t>("high")                                        \
+                                    .Attr<int64_t>("segments")                                    \
+                                    .Attr<int64_t>("shortest")                                    \
                                     .Attr<int64_t>("by_value"))
 
 JAXNEST_SUM(deliver, 9);

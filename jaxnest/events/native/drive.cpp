@@ -60,11 +60,7 @@ ffi::Error drive(ffi::ThreadPool pool, ffi::AnyBuffer output, ffi::AnyBuffer wei
     const int parts = parts_for(pool, n, kGrain);
     parallel(pool, parts, [&](int part) { d.add_block(cut(n, part, parts), cut(n, part + 1, parts)); });
   };
-  if (ring->element_type() == ffi::DataType::F32)
-    run(float{});
-  else
-    run(double{});
-  return ffi::Error::Success();
+  return with_real(ring->element_type(), run);
 }
 
 }  // namespace

@@ -50,6 +50,18 @@ void parallel(ffi::ThreadPool& pool, int parts, F&& f) {
 // The k-th of `parts` cuts of 0 ... n.
 inline int64_t cut(int64_t n, int k, int parts) { return n * k / parts; }
 
+// Calls f(T{}) with the type of real numbers.
+template <typename F>
+ffi::Error with_real(ffi::DataType type, F&& f) {
+  if (type == ffi::DataType::F32)
+    f(float{});
+  else if (type == ffi::DataType::F64)
+    f(double{});
+  else
+    return ffi::Error::InvalidArgument("real numbers must be float32 or float64");
+  return ffi::Error::Success();
+}
+
 // A binding with n more buffers as arguments.
 template <int n, typename Binding>
 auto buffers(Binding&& binding) {

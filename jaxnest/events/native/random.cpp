@@ -139,13 +139,7 @@ ffi::Error poisson(ffi::ThreadPool pool, ffi::AnyBuffer thresholds, ffi::AnyBuff
                     std::min(n, cut(blocks, part + 1, parts) * kBlock), out->typed_data<decltype(type)>());
     });
   };
-  if (out->element_type() == ffi::DataType::F32)
-    run(float{});
-  else if (out->element_type() == ffi::DataType::F64)
-    run(double{});
-  else
-    return ffi::Error::InvalidArgument("counts must be float32 or float64");
-  return ffi::Error::Success();
+  return with_real(out->element_type(), run);
 }
 
 }  // namespace

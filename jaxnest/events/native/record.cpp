@@ -32,10 +32,8 @@ ffi::Error record(ffi::AnyBuffer pending, ffi::AnyBuffer wanted, ffi::AnyBuffer 
       });
     }
   };
-  if (pending.element_type() == ffi::DataType::F32)
-    run(float{});
-  else
-    run(double{});
+  const ffi::Error fault = with_real(pending.element_type(), run);
+  if (fault.failure()) return fault;
   return full ? ffi::Error::Internal("the recording is full") : ffi::Error::Success();
 }
 

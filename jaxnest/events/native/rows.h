@@ -1,0 +1,47 @@
+// The connections of a table, and what calls about them have in common.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "parallel.h"
+
+namespace jaxnest {
+
+// The connections of a table, and how events find their place.
+template <typename T, typename D>
+struct Rows {
+  const int32_t* row_ptr;
+  const int32_t* target;
+  const D* delay;
+  const T* route;  // routes by the sign of this, times the route of the spike
+  bool one_delay, one_route;
+  int32_t sources, first_source, slots, columns, inhibitory, first;
+  int32_t segments, shortest;  // of each row, segment k with the delay shortest + k (1 segment: no such order)
+
+  int64_t begin(int32_t source) const { return row_ptr[int64_t(source) * segments]; }
+  int64_t end(int32_t source) const { return row_ptr[int64_t(source + 1) * segments]; }
+
+  int32_t slot(int32_t lag, int32_t d) const {
+    const int32_t now = static_cast<int32_t>((int64_t(first) + lag) % slots) + d;
+    return now >= slots ? now - slots : now;
+  }
+  // What routing adds to a column.
+  int32_t shift(T route_of_spike, int64_t j) const {
+    return route_of_spike * route[one_route ? 0 : j] < T(0) ? inhibitory : 0;
+  }
+};
+
+template <typename T>
+T route_of(T spike) {
+  return spike == T(0) ? T(1) : spike;
+}
+
+// Connections from `begin` to `end`, sorted by target, with low <= target < high.
+inline std::pair<int64_t, int64_t> within(const int32_t* target, int64_t begin, int64_t end, int64_t low, int64_t high) {
+  const int32_t* const first = std::lower_bound(target + begin, target + end, low);
+  return {first - target, std::lower_bound(first, target + end, high) - target};
+}
+
+}  // namespace jaxnest
