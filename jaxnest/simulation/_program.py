@@ -276,14 +276,18 @@ class Program:
             raise ConfigurationError(
                 f"no projection {projection!r}; {nearest(projection, [p.name for p in self._network.projections])}"
             )
+        order = self.order_of(projection)
+        pre, post = proj.drawing.pairs()
+        delay = np.broadcast_to(proj.delay, (len(proj),))[order] * self.h
+        return {"pre": pre[order], "post": post[order], "delay": delay}
+
+    def order_of(self, projection: str) -> np.ndarray:
+        """Which of the connections of a projection, as they were drawn, `get` and `set` speak of: (n,) int32."""
         if projection in self._layouts.drives:
             parts = [np.asarray(self.connections[key].ident) for key in self._layouts.drives[projection]]
         else:
             parts = [self._found(projection, held)[1] for held in self._layouts.tables[projection]]
-        order = np.concatenate([np.empty(0, np.int32), *parts])
-        pre, post = proj.drawing.pairs()
-        delay = np.broadcast_to(proj.delay, (len(proj),))[order] * self.h
-        return {"pre": pre[order], "post": post[order], "delay": delay}
+        return np.concatenate([np.empty(0, np.int32), *parts])
 
     def _set_in_state(self, state: State, owner: str, name: str, value: Any) -> State:
         if owner in self._populations:

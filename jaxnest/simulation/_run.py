@@ -6,7 +6,7 @@ import time as clock
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -76,6 +76,15 @@ class Weights:
     times: np.ndarray
     connections: np.ndarray
     weights: np.ndarray
+
+
+class Taken(NamedTuple):
+    """Raw recordings: `spikes` (step of the right edge, source, multiplicity), each (n,); `samples` by sampling of the plan:
+    steps (rows,) and the values by name (…, rows, n); `trails` by table: (step of emission, place in the table, weight)."""
+
+    spikes: tuple[np.ndarray, ...]
+    samples: Mapping[str, tuple[np.ndarray, Mapping[str, np.ndarray]]]
+    trails: Mapping[str, tuple[np.ndarray, ...]]
 
 
 class Simulation:
@@ -283,6 +292,26 @@ class Simulation:
         return np.asarray(self.program.get(self.state if in_state else self.params, path))
 
     # --- recordings -----------------------------------------------------------------------------------------------
+
+    def take(self) -> Taken:
+        """What was recorded since the last call, as the loop wrote it; it is forgotten here."""
+        empty = np.empty(0, np.int32)
+
+        def join(rows: list[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+            return tuple(np.concatenate([r[i] for r in rows]) if rows else empty for i in range(3))
+
+        samples = {
+            key: (
+                np.concatenate([c[0] for c in chunks]),
+                {f: np.concatenate([c[1][f] for c in chunks]) for f in chunks[0][1]},
+            )
+            for key, chunks in self._samples.items()
+            if chunks
+        }
+        taken = Taken(join(self._spikes), samples, {key: join(rows) for key, rows in self._trails.items() if rows})
+        self._spikes, self._samples = [], {key: [] for key in self._samples}
+        self._trails = {key: [] for key in self._trails}
+        return taken
 
     def spikes(self, recorder: Population) -> Spikes:
         """What a spike_recorder recorded so far."""

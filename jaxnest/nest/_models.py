@@ -1,0 +1,217 @@
+"""The models by NEST's names, and what NEST shows of each: parameters, states, recordables, bookkeeping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from jaxnest._values import Values
+from jaxnest.devices import devices
+from jaxnest.devices._base import Device, Drive, Recorder, Source
+from jaxnest.nest._errors import NESTErrors
+from jaxnest.neurons import neurons
+from jaxnest.neurons._base import Neuron, Routing
+from jaxnest.synapses import synapses
+from jaxnest.synapses._base import Synapse
+
+_LARGEST = float(np.finfo(np.float64).max)
+#: states of the core's models that NEST does not show among a node's properties
+_HIDDEN = frozenset(
+    "I_stim I_filtered refractory step_size residue waiting t_ref_remaining sfa stc I_syn I_syn_ex I_syn_in I_port dI_port "
+    "dI_ex dI_in current next_draw".split()
+)
+#: what every node has, and cannot be set
+NODE_KEYS: Mapping[str, Any] = {
+    "frozen": False,
+    "global_id": 0,
+    "local": True,
+    "model": "",
+    "model_id": 0,
+    "element_type": "",
+    "node_uses_wfr": False,
+    "thread": -1,
+    "thread_local_id": -1,
+    "vp": -1,
+}
+_NEURON_KEYS: Mapping[str, Any] = {
+    "Ca": 0.0,
+    "beta_Ca": 0.001,
+    "tau_Ca": 10000.0,
+    "archiver_length": 0,
+    "ignore_and_spike": False,
+    "ignore_and_spike_interval": 100.0,
+    "ignore_and_spike_offset": 1.0,
+    "post_trace": 0.0,
+    "synaptic_elements": {},
+    "t_spike": -1.0,
+}
+#: properties that NEST has and jaxnest cannot change yet
+NOT_YET = frozenset(
+    "beta_Ca tau_Ca Ca ignore_and_spike ignore_and_spike_interval ignore_and_spike_offset synaptic_elements frozen "
+    "node_uses_wfr stimulus_source flush_event_send_interval shift_now_spikes precise_times y_0 y_1 off_grid_spiking".split()
+)
+#: properties that are there to be read
+READ_ONLY = frozenset(NODE_KEYS) - {"frozen"} | {
+    "archiver_length",
+    "post_trace",
+    "t_spike",
+    "recordables",
+    "n_synapses",
+    "has_connections",
+    "type_id",
+    "elementsize",
+    "instantiations",
+    "available",
+    "capacity",
+}
+_CURRENT_RECORDABLES = ("ac_generator", "dc_generator", "noise_generator", "step_current_generator")
+
+
+@dataclass(frozen=True, eq=False)
+class NodeModel:
+    """A node model by its name in NEST: `core` is the class that it is of, `defaults` what new nodes begin with."""
+
+    name: str
+    core: type[Any]
+    model_id: int
+    defaults: Mapping[str, Any]
+    kept: tuple[str, ...] = ()
+
+    @property
+    def element_type(self) -> str:
+        if issubclass(self.core, Recorder):
+            return "recorder"
+        if issubclass(self.core, Device):
+            return "stimulator"
+        return "neuron"
+
+    @property
+    def records(self) -> str:
+        """What kind of recorder it is: "" for none, else "spikes", "states" or "weights"."""
+        names = {c.__name__ for c in self.core.__mro__}
+        return {"spike_recorder": "spikes", "multimeter": "states", "weight_recorder": "weights"}.get(
+            next((n for n in ("spike_recorder", "multimeter", "weight_recorder") if n in names), ""), ""
+        )
+
+    @property
+    def states(self) -> frozenset[str]:
+        """The keys that are states of the core's model."""
+        return frozenset(self.core.states) & frozenset(self.defaults)
+
+    @property
+    def vectors(self) -> frozenset[str]:
+        """The keys of which one node has a list."""
+        return frozenset(k for k, v in self.defaults.items() if isinstance(v, (np.ndarray, list, tuple)))
+
+    def recordables(self, values: Mapping[str, Any] | None = None) -> list[str]:
+        """What a multimeter may read of a node with these values."""
+        if issubclass(self.core, Neuron):
+            dims = self.dims(self.defaults if values is None else values)
+            return sorted(self.core.readable(dims))
+        return ["I"] if self.core.name in _CURRENT_RECORDABLES else []
+
+    def dims(self, values: Mapping[str, Any]) -> dict[str, int]:
+        """The sizes of the model's dimensions for a node with these values."""
+        return {p.dim: len(values[k]) for k, p in self.core.parameters.items() if p.dim is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class SynapseModel:
+    """A synapse model by its name in NEST: `core` is the class that it is of."""
+
+    name: str
+    core: type[Synapse]
+    synapse_id: int
+    defaults: Mapping[str, Any]
+    labelled: bool = False
+    weight_recorder: Any = None
+    sizeof: int = 40
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Keys that a connection has of its own (beside weight, delay and receptor)."""
+        return tuple(k for k in self.defaults if k not in ("weight", "delay", "receptor_type") and k not in self.core.common)
+
+
+@dataclass
+class Registry:
+    """All models, those that `CopyModel` made too."""
+
+    nodes: dict[str, NodeModel] = field(default_factory=dict)
+    synapses: dict[str, SynapseModel] = field(default_factory=dict)
+
+    @classmethod
+    def fresh(cls) -> Registry:
+        found = cls()
+        for number, (name, core) in enumerate(sorted({**neurons, **devices}.items())):
+            found.nodes[name] = NodeModel(name, core, number, node_defaults(core))
+        number = 0
+        for name, core in sorted(synapses.items()):
+            for suffix in ("", "_hpc", "_lbl"):
+                defaults = synapse_defaults(core)
+                found.synapses[name + suffix] = SynapseModel(name + suffix, core, number, defaults, suffix == "_lbl")
+                number += 1
+        return found
+
+    def copy(self, existing: str, new: str) -> None:
+        """Add the model `new` like `existing`. **Raises:** `NewModelNameExists`."""
+        if new in self.nodes or new in self.synapses:
+            raise NESTErrors.NewModelNameExists(f"Model {new} is the name of an existing model and cannot be re-used.")
+        if existing in self.nodes:
+            number = max(m.model_id for m in self.nodes.values()) + 1
+            self.nodes[new] = replace(self.nodes[existing], name=new, model_id=number)
+        else:
+            number = max(m.synapse_id for m in self.synapses.values()) + 1
+            self.synapses[new] = replace(self.synapses[existing], name=new, synapse_id=number)
+
+
+def node_defaults(core: type[Any]) -> dict[str, Any]:
+    """What `GetDefaults` shows of a node model and nodes begin with, bookkeeping not included."""
+    found: dict[str, Any] = {}
+    for key, p in core.parameters.items():
+        value = np.array(p.default, float) if p.dim is not None else p.default
+        found[key] = _LARGEST if key == "stop" and value == np.inf else value
+        if key == "V_min" and core.name in ("iaf_psc_delta", "izhikevich"):
+            found[key] = -_LARGEST
+    plain = Values({k: np.asarray(v, float) for k, v in found.items()})
+    for key, s in core.states.items():
+        if key in _HIDDEN or issubclass(core, Device):
+            continue
+        value = s.init(plain) if callable(s.init) else found[s.init] if isinstance(s.init, str) else s.init
+        found[key] = float(np.asarray(value)) if np.ndim(value) == 0 else np.asarray(value, float)
+    if issubclass(core, Neuron):
+        found |= _NEURON_KEYS
+    found |= _extra(core)
+    return found
+
+
+def _extra(core: type[Any]) -> dict[str, Any]:
+    if issubclass(core, Recorder):
+        kind = {"record_to": "memory", "label": "", "time_in_steps": False}
+        if core.name in ("multimeter", "voltmeter"):
+            return kind | {"record_from": ["V_m"] if core.name == "voltmeter" else []}
+        return kind
+    if issubclass(core, Source):
+        times = {"spike_times": np.zeros(0), "spike_weights": np.zeros(0), "spike_multiplicities": np.zeros(0, int)}
+        flags = {"allow_offgrid_times": False, "precise_times": False, "shift_now_spikes": False}
+        return times | flags | {"label": "", "stimulus_source": ""}
+    if issubclass(core, Drive):
+        more = {"y_0": 0.0, "y_1": 0.0} if core.name in ("ac_generator", "noise_generator") else {}
+        offgrid = {"allow_offgrid_times": False} if "allow_offgrid_times" in core.options else {}
+        return {"label": "", "stimulus_source": ""} | more | offgrid
+    if core.routing is Routing.COUNT:
+        return {"flush_event_send_interval": float("inf")}
+    return {}
+
+
+def synapse_defaults(core: type[Synapse]) -> dict[str, Any]:
+    """What new connections begin with."""
+    found: dict[str, Any] = {"weight": 1.0, "delay": 1.0, "receptor_type": 0}
+    found |= {k: p.default for k, p in core.parameters.items()}
+    for key, s in core.states.items():
+        if key not in ("w", "weight"):
+            found[key] = found[s.init] if isinstance(s.init, str) else float(np.asarray(s.init))
+    return found

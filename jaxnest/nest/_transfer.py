@@ -1,0 +1,162 @@
+"""From one compiled ledger to the next: nodes and connections came or went, and the run goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnest._values import Values
+from jaxnest.events.history import Log
+from jaxnest.nest._errors import NESTErrors
+from jaxnest.neurons._base import Routing
+from jaxnest.simulation._plan import Group
+from jaxnest.simulation._step import bind, finish_slice, flush
+
+if TYPE_CHECKING:
+    from jaxnest.nest._engine import Engine
+
+
+def transfer(old: Engine, new: Engine) -> None:
+    """Give `new` the state of `old`: of nodes, of what is under way, of plastic synapses and the history that they read."""
+    with jax.enable_x64(True):
+        before = _settled(old)
+        state = new.sim.state
+        nodes, history = dict(state.nodes), dict(state.history)
+        ring = np.array(state.ring)
+        sources = np.zeros(len(new._sources), np.int64) - 1
+        for g in new.sim.program.plan.groups:
+            for h in old.sim.program.plan.groups:
+                if h.model is not g.model or h.dims != g.dims:
+                    continue
+                here, there = _common(old, new, h, g)
+                if not len(here):
+                    continue
+                nodes[g.key] = Values(
+                    {k: v.at[..., here].set(before.nodes[h.key][k][..., there]) for k, v in nodes[g.key].items()}
+                )
+                sources[g.source + here] = h.source + there
+                _move_ring(before, ring, old, new, h, g, here, there)
+                if g.plastic and h.plastic:
+                    history[g.key] = _moved_log(before.history[h.key], history[g.key], here, there)
+        for s in new.sim.program.plan.sources:
+            ids = new._sources[s.source : s.source + s.n]
+            found = {int(i): k for k, i in enumerate(old._sources)}
+            sources[s.source : s.source + s.n] = [found.get(int(i), -1) for i in ids]
+        state = replace(
+            state, step=before.step, key=before.key, nodes=nodes, history=history, ring=jnp.asarray(ring)
+        )
+        new.sim.state = _with_synapses(old, new, before, state, sources)
+        new.sim.state = jax.tree.map(lambda x: jnp.array(x, copy=True), new.sim.state)
+    n = len(old.last_spike)
+    new.last_spike[:n] = old.last_spike
+    new._waiting = old._waiting
+    new.counted = old.counted
+
+
+def _settled(engine: Engine) -> Any:
+    """The state with all events of its spikes in the ring, those of the running slice too: no delay is shorter."""
+    program, state = engine.sim.program, engine.sim.state
+    plan = program.plan
+    bound = bind(plan, engine.sim.params, engine.sim.connections)
+    state = flush(plan, bound, state)
+    lag = int(state.step) % plan.slice_steps
+    if lag:
+        step = state.step
+        pending = jnp.where(jnp.arange(plan.slice_steps)[:, None] < lag, state.pending, 0)
+        state = replace(state, pending=pending, step=step - lag + plan.slice_steps)
+        trails: dict[str, Any] = {}
+        state, _ = finish_slice(plan, bound, state, trails)
+        state = replace(state, step=step)
+    return state
+
+
+def _common(old: Engine, new: Engine, h: Group, g: Group) -> tuple[np.ndarray, np.ndarray]:
+    """Places of the same nodes in a new group and in an old one."""
+    ids, other = (_ids(engine, group) for engine, group in ((new, g), (old, h)))
+    _, here, there = np.intersect1d(ids, other, return_indices=True)
+    return here, there
+
+
+def _ids(engine: Engine, group: Group) -> np.ndarray:
+    by_name = {p.core.name: p.ids for p in engine.pops}
+    return np.concatenate([by_name[m.population] for m in group.members])
+
+
+def _move_ring(
+    before: Any, ring: np.ndarray, old: Engine, new: Engine, h: Group, g: Group, here: np.ndarray, there: np.ndarray
+) -> None:
+    """Events under way to the nodes of a group."""
+    was = np.asarray(before.ring)
+    a, b = old.sim.program.plan, new.sim.program.plan
+    now = int(before.step) + np.arange(min(a.slots, b.slots))
+    rows = now % b.slots, now % a.slots
+    pairs = [(g.column + here + port * g.n, h.column + there + port * h.n) for port in range(g.ports)]
+    if g.model.routing is Routing.SIGN:
+        pairs.append((g.column + b.inhibitory + here, h.column + a.inhibitory + there))
+    for mine, yours in ((g.current, h.current), (g.filtered, h.filtered)):
+        if mine >= 0 and yours >= 0:
+            pairs.append((mine + here, yours + there))
+    for to, come in pairs:
+        ring[np.ix_(rows[0], to)] = was[np.ix_(rows[1], come)]
+
+
+def _moved_log(old: Log, new: Log, here: np.ndarray, there: np.ndarray) -> Log:
+    size = min(old.stamp.shape[1], new.stamp.shape[1])
+    if int(jnp.max(old.count - old.consumed, initial=0)) > size:
+        raise NESTErrors.NotImplemented("The history of spikes does not fit: make all connections of plastic synapses earlier.")
+
+    def put(a: Any, b: Any) -> Any:
+        return a if a is None else a.at[here, :size].set(b[there, :size])
+
+    return Log(
+        put(new.stamp, old.stamp),
+        put(new.K, old.K),
+        put(new.K_triplet, old.K_triplet),
+        new.count.at[here].set(old.count[there]),
+        new.consumed.at[here].set(old.consumed[there]),
+        put(new.times, old.times),
+    )
+
+
+def _with_synapses(old: Engine, new: Engine, before: Any, state: Any, sources: np.ndarray) -> Any:
+    """`state` with what the plastic synapses of `old` remember."""
+    kept = np.flatnonzero(sources >= 0)
+    for wired in new.wired:
+        core = wired.parts[0][0].model.core
+        if core.static:
+            continue
+        order = new.sim.program.order_of(wired.name)
+        values = {k: np.array(new.sim.program.get(state, f"{wired.name}.{k}")) for k in core.states}
+        at = 0
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        for batch, places in wired.parts:
+            for key in core.states:
+                live = old.connection_values(batch, key, before)
+                if live is None:
+                    continue
+                mine = place[at : at + len(places)]
+                known = ~np.isnan(live[places])
+                values[key][mine[known]] = live[places][known]
+            at += len(places)
+        state = _put_states(new, state, wired.name, values)
+    tables = dict(state.tables)
+    for key, plastic in tables.items():
+        origin = next((p for k, p in before.tables.items() if k.split("#")[0] == key.split("#")[0]), None)
+        if origin is not None:
+            tables[key] = plastic._replace(last=plastic.last.at[kept].set(origin.last[sources[kept]]), done=origin.done)
+    return replace(state, tables=tables)
+
+
+def _put_states(engine: Engine, state: Any, name: str, values: dict[str, np.ndarray]) -> Any:
+    tables, done = dict(state.tables), 0
+    for key, index, n in engine.sim.program._connection_parts(name):
+        synapse = tables[key].synapse
+        new = {k: synapse[k].at[index].set(v[done : done + n]) for k, v in values.items()}
+        tables[key] = tables[key]._replace(synapse=synapse.replace(**new))
+        done += n
+    return replace(state, tables=tables)
