@@ -112,7 +112,7 @@ def test_pure_function_can_be_split_anywhere_and_checkpointed():
 def test_any_time_and_changed_values_compile_nothing_again():
     net = network()
     sim = jn.Simulation(net, seed=1).run(10.0)
-    compiled = sim._advance._cache_size()
+    compiled = _run.compiled_advance._cache_size()
     sim.run(0.3).run(123.4)
     sim.set("exc", I_e=100.0)
     sim.set("noise", rate=9000.0)
@@ -120,7 +120,30 @@ def test_any_time_and_changed_values_compile_nothing_again():
     sim.run(20.0)
     sim.set("exc", I_e=np.linspace(0.0, 10.0, 40))
     sim.run(20.0)
-    assert sim._advance._cache_size() == compiled == 1
+    assert _run.compiled_advance._cache_size() == compiled
+
+
+def test_networks_of_one_structure_share_what_was_compiled():
+    def run(rate=8000.0, n=40):
+        net = jn.Network(seed=2)
+        cells = net.create("iaf_psc_alpha", n, name="cells", I_e=jn.uniform(0.0, 400.0))
+        noise = net.create("poisson_generator", name="noise", rate=rate)
+        recorder, meter = net.create("spike_recorder", name="recorder"), net.create("voltmeter", name="meter")
+        net.connect(noise, cells, weight=30.0)
+        net.connect(cells, cells, jn.fixed_indegree(5), weight=20.0)
+        net.connect(cells, recorder)
+        net.connect(meter, cells[:5] if rate < 9000 else cells[3:8])
+        return jn.Simulation(net, seed=1).run(20.0)
+
+    first = run()
+    compiled = _run.compiled_advance._cache_size()
+    second = run(rate=8500.0)
+    assert _run.compiled_advance._cache_size() == compiled
+    assert not np.array_equal(first.get("cells", "V_m"), second.get("cells", "V_m"))
+    third = run(rate=9500.0)  # other nodes are recorded: constants of the program
+    assert _run.compiled_advance._cache_size() == compiled + 1
+    np.testing.assert_array_equal(third.traces(third.network["meter"]).ids, np.arange(3, 8))
+    np.testing.assert_allclose(third.traces(third.network["meter"]).V_m[-1], third.get("cells", "V_m")[3:8], rtol=1e-6)
 
 
 def test_a_change_of_parameter_acts_and_can_be_read():

@@ -8,6 +8,7 @@ recurrent network of 500 `iaf_psc_exp` neurons with respect to its drive is with
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -53,10 +54,17 @@ def spike_function(surrogate: str | Surrogate) -> Callable[[Any], Any]:
     if isinstance(surrogate, str):
         if surrogate not in _BY_NAME:
             raise ConfigurationError(f"surrogate={surrogate!r} is unknown; {nearest(surrogate, list(_BY_NAME))}")
-        derivative = _BY_NAME[surrogate]()
-    else:
-        derivative = surrogate
+        return _named(surrogate)
+    return _spike_function(surrogate)
 
+
+@functools.cache
+def _named(name: str) -> Callable[[Any], Any]:
+    """One function a name, so that networks of one structure share what was compiled."""
+    return _spike_function(_BY_NAME[name]())
+
+
+def _spike_function(derivative: Surrogate) -> Callable[[Any], Any]:
     @jax.custom_jvp
     def fire(x: Any) -> Any:
         return (x >= 0).astype(x.dtype)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -74,7 +76,16 @@ def compile_plan(net: Network, *, delivery: str, lowering: str, solver: str, sub
         substeps=substeps,
         source_ids=concat([b.index.source_ids(), *(b.index.pops[r.plan.population].first + r.index for r in recorded)]),
     )
-    return plan, b
+    return replace(plan, fingerprint=_fingerprint(plan)), b
+
+
+def _fingerprint(plan: _plan.Plan) -> str:
+    """A digest of the plan's arrays."""
+    digest = hashlib.sha256()
+    for array in (*(g.ids for g in plan.groups), *(s.index for s in plan.samplings), *(r.sources for r in plan.recordings)):
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _check_options(delivery: str, lowering: str, solver: str, substeps: int) -> None:

@@ -147,7 +147,8 @@ class SpikeRecording:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything static about a compiled network."""
+    """Everything static about a compiled network. Equal plans compile to the same program: `fingerprint` stands for the
+    arrays that enter it as constants."""
 
     slice_steps: int
     slots: int
@@ -167,6 +168,7 @@ class Plan:
     solver: str
     substeps: int
     source_ids: np.ndarray = field(compare=False)
+    fingerprint: str = ""
 
     @property
     def n_weighted(self) -> int:

@@ -93,37 +93,8 @@ class Program:
         `seed` is an integer, or a key (uint32[2]) from `jaxnest.events.random.key_from_seed`, so that it may be
         traced or mapped over.
         """
-        params = self.params if params is None else params
-        plan = self.plan
         key = random.key_from_seed(int(seed)) if isinstance(seed, (int, np.integer)) else jnp.asarray(seed, jnp.uint32)
-        dtype = params["h"].dtype
-        nodes: dict[str, Any] = {g.key: _initial(g, params["nodes"][g.key], dtype) for g in plan.groups}
-        for d in plan.drives:
-            nodes[d.key] = _initial_states(d.model, params["nodes"][d.population], d.n_states, {}, dtype)
-        tables = {}
-        for t in plan.tables:
-            if t.model is None:
-                continue
-            synapse = _initial_states(t.model, params["tables"][t.key], t.n, {}, dtype)
-            tables[t.key] = Plastic(synapse, jnp.zeros(plan.n_sources, jnp.int32), jnp.zeros((), jnp.int32))
-        history: dict[str, Any] = {}
-        for g in plan.groups:
-            if g.plastic:
-                if plan.dense:
-                    history[g.key] = Window.zeros(plan.window_length, g.n, dtype)
-                else:
-                    history[g.key] = Log.zeros(plan.log_length, g.n, dtype, g.multiple)
-        return State(
-            step=jnp.zeros((), jnp.int32),
-            key=key,
-            ring=jnp.zeros((plan.slots, plan.columns), dtype),
-            pending=jnp.zeros((plan.slice_steps, plan.n_sources + 2 * plan.n_weighted), dtype),
-            nodes=nodes,
-            tables=tables,
-            history=history,
-            queue=Queue.zeros(plan.slots, plan.n_sources, dtype) if any(map(plan.deferred, plan.tables)) else None,
-            fault=jnp.full((), -1, jnp.int32),
-        )
+        return initial_state(self.plan, self.params if params is None else params, key)
 
     def simulate(
         self,
@@ -352,6 +323,38 @@ class Program:
             layout = next(t.layout for t in self.plan.tables if t.key == held.table)
             self._places[key] = places_of(self._network, self._index, self._layouts.tables, projection, held, layout)
         return self._places[key]
+
+
+def initial_state(plan: Plan, params: Mapping[str, Any], key: Any) -> State:
+    """The state at time 0, with a random key (uint32[2])."""
+    dtype = params["h"].dtype
+    nodes: dict[str, Any] = {g.key: _initial(g, params["nodes"][g.key], dtype) for g in plan.groups}
+    for d in plan.drives:
+        nodes[d.key] = _initial_states(d.model, params["nodes"][d.population], d.n_states, {}, dtype)
+    tables = {}
+    for t in plan.tables:
+        if t.model is None:
+            continue
+        synapse = _initial_states(t.model, params["tables"][t.key], t.n, {}, dtype)
+        tables[t.key] = Plastic(synapse, jnp.zeros(plan.n_sources, jnp.int32), jnp.zeros((), jnp.int32))
+    history: dict[str, Any] = {}
+    for g in plan.groups:
+        if g.plastic:
+            if plan.dense:
+                history[g.key] = Window.zeros(plan.window_length, g.n, dtype)
+            else:
+                history[g.key] = Log.zeros(plan.log_length, g.n, dtype, g.multiple)
+    return State(
+        step=jnp.zeros((), jnp.int32),
+        key=key,
+        ring=jnp.zeros((plan.slots, plan.columns), dtype),
+        pending=jnp.zeros((plan.slice_steps, plan.n_sources + 2 * plan.n_weighted), dtype),
+        nodes=nodes,
+        tables=tables,
+        history=history,
+        queue=Queue.zeros(plan.slots, plan.n_sources, dtype) if any(map(plan.deferred, plan.tables)) else None,
+        fault=jnp.full((), -1, jnp.int32),
+    )
 
 
 @jax.custom_vjp

@@ -23,8 +23,8 @@ from jaxnest.neurons._base import Neuron
 from jaxnest.simulation._advance import Buffers, advance, make_buffers
 from jaxnest.simulation._checks import on_grid
 from jaxnest.simulation._network import Network, Population, Projection
-from jaxnest.simulation._plan import State
-from jaxnest.simulation._program import Program
+from jaxnest.simulation._plan import Plan, State
+from jaxnest.simulation._program import Program, initial_state
 
 _SPIKE_ROOM = 1 << 18
 _SAMPLE_BYTES = 1 << 26
@@ -78,6 +78,17 @@ class Weights:
     weights: np.ndarray
 
 
+#: the loop, compiled once for all networks of one structure
+compiled_advance = jax.jit(advance, static_argnums=(0, 1), donate_argnums=(4, 5))
+
+
+@partial(jax.jit, static_argnums=(0, 1))  # one program, where every zero would else be one
+def _begin(plan: Plan, rooms: tuple[int, int, tuple[tuple[str, int], ...]], params: Any, key: Any) -> Any:
+    state = initial_state(plan, params, key)
+    spikes, rows, trails = rooms
+    return _own((state, make_buffers(plan, state, spike_room=spikes, rows=rows, trail_room=dict(trails))))
+
+
 class Taken(NamedTuple):
     """Raw recordings: `spikes` (step of the right edge, source, multiplicity), each (n,); `samples` by sampling of the plan:
     steps (rows,) and the values by name (…, rows, n); `trails` by table: (step of emission, place in the table, weight)."""
@@ -108,13 +119,9 @@ class Simulation:
         trail_room = {t.key: self._trail_room(t) for t in plan.tables if t.recorder}
         spike_room = max(_SPIKE_ROOM, 2 * per_slice)
 
-        @jax.jit  # one program, where every zero would else be one
-        def begin(params: Any, key: Any) -> Any:
-            state = self.program.init(params, key)
-            return _own((state, make_buffers(plan, state, spike_room=spike_room, rows=rows, trail_room=trail_room)))
-
-        self.state, self._buffers = begin(self.params, random.key_from_seed(seed))
-        self._advance = jax.jit(partial(advance, plan, self.program.fire), donate_argnums=(2, 3))
+        rooms = (spike_room, rows, tuple(trail_room.items()))
+        self.state, self._buffers = _begin(plan, rooms, self.params, random.key_from_seed(seed))
+        self._advance = partial(compiled_advance, plan, self.program.fire)
         self._spikes: list[tuple[np.ndarray, ...]] = []
         self._samples: dict[str, list[tuple[np.ndarray, Any]]] = {s.key: [] for s in plan.samplings}
         self._trails: dict[str, list[tuple[np.ndarray, ...]]] = {key: [] for key in trail_room}
