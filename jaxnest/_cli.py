@@ -1,4 +1,4 @@
-"""The command line: `jaxnest demo`, `jaxnest info`."""
+"""The command line: `jaxnest demo`, `jaxnest run`, `jaxnest info`."""
 
 from __future__ import annotations
 
@@ -44,6 +44,15 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, default=Path("demo_output"), help="folder for the figures")
     demo.add_argument("--no-progress", action="store_true", help="no progress bars")
     demo.set_defaults(command=_demo)
+    run = commands.add_parser(
+        "run",
+        help="run a script of PyNEST unchanged",
+        description="Runs a script written for NEST 3.10 as it is: its `import nest` finds jaxnest. What differs from NEST "
+        "stands in docs/differences_from_nest.md.",
+    )
+    run.add_argument("script", help="the Python file")
+    run.add_argument("arguments", nargs=argparse.REMAINDER, help="what the script finds in sys.argv[1:]")
+    run.set_defaults(command=_run)
     info = commands.add_parser("info", help="versions, devices, lowerings, caches")
     info.set_defaults(command=_info)
     return parser
@@ -60,6 +69,13 @@ def _demo(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         progress=not arguments.no_progress,
     )
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from jaxnest.nest.__main__ import run
+
+    run(arguments.script, arguments.arguments)
     return 0
 
 

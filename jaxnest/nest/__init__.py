@@ -11,8 +11,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from jaxnest.nest import logic, math, random, raster_plot, spatial, spatial_distributions, visualization, voltage_trace
 from jaxnest.nest import _api as _functions
+from jaxnest.nest import logic, math, random, raster_plot, spatial, spatial_distributions, visualization, voltage_trace
 from jaxnest.nest._api import *  # noqa: F403
 from jaxnest.nest._errors import NESTError, NESTErrors
 from jaxnest.nest._help import (
@@ -31,7 +31,7 @@ from jaxnest.nest._masks import Mask
 from jaxnest.nest._network import network
 from jaxnest.nest._parameter_types import CreateParameter
 from jaxnest.nest._parameters import Parameter
-from jaxnest.nest._settings import COMPUTED as _COMPUTED
+from jaxnest.nest._settings import ATTRIBUTES as _ATTRIBUTES
 from jaxnest.nest._settings import DEFAULTS as _DEFAULTS
 from jaxnest.nest._settings import SETTABLE as _SETTABLE
 from jaxnest.nest._sonata import SonataNetwork
@@ -53,7 +53,7 @@ from jaxnest.nest._spatial_plots import PlotLayer, PlotProbabilityParameter, Plo
 
 __version__ = "3.10.0"
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     *_functions.__all__,
     "CreateMask",
     "CreateParameter",
@@ -103,13 +103,15 @@ class _Attribute:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._default = _DEFAULTS.get(name)
+        self._readonly = name not in _SETTABLE
 
     def __get__(self, module: Any, owner: Any = None) -> Any:
         return self if module is None else _kernel.settings.get(self._name)
 
     def __set__(self, module: Any, value: Any) -> None:
-        if self._name not in _SETTABLE:
-            raise AttributeError(f"can't set attribute '{self._name}'")
+        if self._readonly:
+            raise AttributeError(f"`{self._name}` is a read only kernel attribute.")
         _functions.SetKernelStatus({self._name: value})
 
 
@@ -123,11 +125,9 @@ class NestModule(ModuleType):
         if isinstance(value, ModuleType):  # a sub-module that was imported
             super().__setattr__(name, value)
             return
-        known = "is no attribute of the kernel" if name not in vars(self) else "is a part of NEST that cannot be replaced"
-        raise AttributeError(f"'{name}' {known}: it cannot be set")
+        raise AttributeError(f"Cannot set attribute '{name}' on module 'nest'")
 
 
-for _name in {*_DEFAULTS, *_COMPUTED, "min_delay", "max_delay"} - {"prepared", "modules", "mpi_rank"}:
-    if not _name.startswith("time_"):
-        setattr(NestModule, _name, _Attribute(_name))
+for _name in _ATTRIBUTES:
+    setattr(NestModule, _name, _Attribute(_name))
 sys.modules[__name__].__class__ = NestModule

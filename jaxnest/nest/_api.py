@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
+from jaxnest.nest._calcium import check_calcium
+from jaxnest.nest._clock import Clock
 from jaxnest.nest._connect import CollocatedSynapses, connect, connect_arrays
 from jaxnest.nest._connections import SynapseCollection, get_connections
+from jaxnest.nest._device_rules import check_window
 from jaxnest.nest._engine import Engine
-from jaxnest.nest._errors import NESTErrors, unknown_model, unread_keys
+from jaxnest.nest._errors import NESTErrors, type_mismatch, unknown_model, unread_keys
+from jaxnest.nest._generators import settled
 from jaxnest.nest._help import to_json
 from jaxnest.nest._kernel import kernel
 from jaxnest.nest._layers import Layer
@@ -19,30 +25,43 @@ from jaxnest.nest._ledger import cast, check_key, check_values, synapse_check
 from jaxnest.nest._models import NODE_KEYS, NodeModel, SynapseModel
 from jaxnest.nest._nodes import NodeCollection
 from jaxnest.nest._parameters import Parameter
+from jaxnest.nest._recorders import with_backend
 
 # --- nodes --------------------------------------------------------------------------------------------------------
 
 
-def Create(model: str, n: int = 1, params: Any = None, positions: Any = None) -> NodeCollection:
+def Create(model: str, n: Any = 1, params: Any = None, positions: Any = None) -> NodeCollection:
     """Create `n` nodes of a model, with properties `params` (as for `NodeCollection.set`), at `positions` (`nest.spatial`).
+    A dict in the place of `n` stands for the properties of one node.
 
     **Raises:** `NESTErrors.UnknownModelName`; what `NodeCollection.set` raises, and then there are no new nodes.
     """
     name = model
     kernel.node_model(name)
-    if isinstance(params, (list, tuple)) and params and len(params) != n and positions is None:
-        raise TypeError(f"params must be a dict or a list of dicts of length {n}")
+    if params is not None and not isinstance(params, dict | list | tuple):
+        raise TypeError("params must be either a dict of parameters or a list or tuple of dicts")
     if kernel.prepared:
         raise NESTErrors.KernelException("Nodes cannot be created between Prepare and Cleanup.")
+    if isinstance(n, dict):
+        if params is not None or positions is not None:
+            raise ValueError("A dict of parameters as second argument needs a call of Create() with two arguments.")
+        n, params = 1, n
     layer = None
     if positions is not None:
         layer = Layer.of(positions, n, kernel.rng)
         n = len(layer.positions)
-    elif not isinstance(n, (int, np.integer)) or isinstance(n, bool):
-        raise TypeError("n must be an integer")
+    elif not isinstance(n, int | float | np.integer | np.floating) or n % 1:
+        raise TypeError("n must have an integer value")
     if n < 1:
-        raise NESTErrors.RangeCheck("n must be a positive number of nodes.")
-    block = kernel.create(name, int(n))
+        raise NESTErrors.BadParameterValue("n must be a positive number of nodes.")
+    if isinstance(params, list | tuple) and len(params) != n:
+        raise TypeError("list of params must have one dictionary per node")
+    with kernel.settings.timers.running("construction_create"):
+        return _create(name, int(n), params, layer)
+
+
+def _create(model: str, n: int, params: Any, layer: Layer | None) -> NodeCollection:
+    block = kernel.create(model, n)
     ids = np.arange(block.first, block.first + block.n)
     nodes = NodeCollection._of(ids, layer, None if layer is None else np.arange(block.n))
     if layer is not None:
@@ -80,10 +99,11 @@ def PrintNodes() -> None:
     """Print the nodes: ranges of IDs and their models."""
     width = len(str(kernel.size))
     lines = []
-    for b in kernel.blocks:
-        last = b.first + b.n - 1
-        ids = f"{b.first:>{width}}" if b.n == 1 else f"{b.first:>{width}} .. {last:>{width}}"
-        lines.append(f"{ids:<{2 * width + 4}} {b.model.name}")
+    for name, blocks in groupby(kernel.blocks, lambda b: b.model.name):
+        *_, end = first, *_ = list(blocks)
+        last = end.first + end.n - 1
+        ids = f"{first.first:>{width}}" if last == first.first else f"{first.first:>{width}} .. {last:>{width}}"
+        lines.append(f"{ids:<{2 * width + 4}} {name}")
     print("\n".join(lines))
 
 
@@ -107,32 +127,43 @@ def Connect(
     if kernel.prepared:
         raise NESTErrors.KernelException("Connections cannot be made between Prepare and Cleanup.")
     collections = isinstance(pre, NodeCollection) and isinstance(post, NodeCollection)
+    for side in (pre, post):
+        if isinstance(side, NodeCollection) and side and side._blocks is not kernel.blocks:
+            raise NESTErrors.KernelException("InvalidNodeCollection: sources and targets must be valid NodeCollections.")
     if not collections:
-        _connect_lists(pre, post, conn_spec, syn_spec)
-        pre = NodeCollection(np.unique(np.asarray(pre)))
-        post = NodeCollection(np.unique(np.asarray(post)))
-    else:
-        if not pre or not post:
-            raise NESTErrors.IllegalConnection("Presynaptic or postsynaptic nodes are missing: the collection is empty.")
+        one_to_one = (conn_spec.get("rule") if isinstance(conn_spec, dict) else conn_spec) == "one_to_one"
+        pre, post = (_as_nodes(side, one_to_one) for side in (pre, post))
+        if not (isinstance(pre, NodeCollection) and isinstance(post, NodeCollection)):
+            if return_synapsecollection:
+                raise ValueError("SynapseCollection cannot be returned when connecting two arrays of node IDs")
+            with kernel.settings.timers.running("construction_connect"):
+                _connect_lists(pre, post, one_to_one, syn_spec)
+            return None
+    if not pre or not post:
+        raise NESTErrors.IllegalConnection("Presynaptic or postsynaptic nodes are missing: the collection is empty.")
+    with kernel.settings.timers.running("construction_connect"):
         connect(kernel, pre, post, conn_spec, syn_spec)
     return GetConnections(pre, post) if return_synapsecollection else None
 
 
-def _connect_lists(pre: Any, post: Any, conn_spec: Any, syn_spec: Any) -> None:
-    if isinstance(pre, NodeCollection) or isinstance(post, NodeCollection):
-        pre, post = (x._ids if isinstance(x, NodeCollection) else x for x in (pre, post))
+def _as_nodes(side: Any, one_to_one: bool) -> Any:
+    """IDs as a collection where they do not repeat; for one_to_one as they are."""
+    if isinstance(side, NodeCollection) or one_to_one or len(np.unique(side)) < len(side):
+        return side
+    return NodeCollection(side)
+
+
+def _connect_lists(pre: Any, post: Any, one_to_one: bool, syn_spec: Any) -> None:
+    if len(pre) != len(post):
+        raise ValueError("If 'pre' or 'post' contain non-unique IDs, then they must have the same length.")
     arrays = [np.asarray(x) for x in (pre, post)]
-    if any(a.ndim != 1 or a.dtype.kind not in "iu" for a in arrays):
-        raise TypeError("pre and post must be NodeCollections or arrays of node IDs")
-    rule = conn_spec.get("rule") if isinstance(conn_spec, dict) else conn_spec
-    if len(np.unique(arrays[0])) == len(arrays[0]) and len(np.unique(arrays[1])) == len(arrays[1]) and rule != "one_to_one":
-        sides = [NodeCollection(sorted(a.tolist())) for a in arrays]
-        connect(kernel, *sides, conn_spec, syn_spec)
-        return
-    if rule != "one_to_one":
-        raise ValueError("When connecting two arrays of node IDs with repeats, the connection rule must be 'one_to_one'")
-    if len(arrays[0]) != len(arrays[1]):
-        raise ValueError("Sources and targets must be of equal length when connecting arrays of node IDs")
+    for array, name in zip(arrays, ("pre", "post"), strict=True):
+        if array.dtype.kind not in "iu":
+            raise TypeError(f"'{name}' node IDs must be integers.")
+        if array.ndim != 1:
+            raise ValueError("Sources and targets must be 1-dimensional arrays")
+    if not one_to_one:
+        raise ValueError("When connecting two arrays with non-unique IDs, `conn_spec` must be 'one_to_one'.")
     connect_arrays(kernel, arrays[0].astype(np.int64), arrays[1].astype(np.int64), syn_spec)
 
 
@@ -163,22 +194,19 @@ def Disconnect(*args: Any, conn_spec: Any = None, syn_spec: Any = None) -> None:
     model = (syn_spec.get("synapse_model") if isinstance(syn_spec, dict) else syn_spec) or "static_synapse"
     kernel.synapse_model(model)
     if rule not in ("one_to_one", "all_to_all"):
-        raise NESTErrors.BadProperty(f"Disconnect takes one_to_one and all_to_all, not {rule}.")
+        raise IndexError(f"Disconnect takes one_to_one and all_to_all, not {rule}.")
     found = get_connections(pre, post, model, None)
-    sources, targets = np.array(found._gather("source")), np.array(found._gather("target"))
+    sources, targets = (np.array(found._gather(key), np.int64) for key in ("source", "target"))
     if rule == "one_to_one":
         if len(pre) != len(post):
-            raise NESTErrors.DimensionMismatch("one_to_one needs as many sources as targets.")
-        pairs = list(zip(pre._ids, post._ids, strict=True))
+            raise NESTErrors.DimensionMismatch("Source and Target population must be of the same size.")
+        wanted = pre._ids * (kernel.size + 1) + post._ids
     else:
-        pairs = [(s, t) for t in post._ids for s in pre._ids]
-    index = []
-    for s, t in pairs:
-        here = np.flatnonzero((sources == s) & (targets == t)) if len(sources) else []
-        if not len(here):
-            raise NESTErrors.InexistentConnection("Trying to delete a connection which does not exist.")
-        index.append(int(here[0]))
-    found._pick(np.array(index)).disconnect()
+        wanted = (pre._ids * (kernel.size + 1) + post._ids[:, None]).ravel()
+    pairs, first = np.unique(sources * (kernel.size + 1) + targets, return_index=True)
+    if not np.isin(wanted, pairs).all():
+        raise NESTErrors.InexistentConnection("Deletion of connection is not possible because it does not exist.")
+    found._pick(first[np.searchsorted(pairs, wanted)]).disconnect()
 
 
 def GetConnections(
@@ -188,13 +216,19 @@ def GetConnections(
 
     **Raises:** `TypeError` for what is no NodeCollection; `NESTErrors.UnknownSynapseType`.
     """
-    for side in (source, target):
-        if side is not None and not isinstance(side, NodeCollection):
-            raise TypeError("source and target must be NodeCollections.")
+    for side, name in ((source, "source"), (target, "target")):
+        if side is None:
+            continue
+        if not isinstance(side, NodeCollection):
+            raise TypeError(f"{name} must be NodeCollection.")
+        if side and side._blocks is not kernel.blocks:
+            raise NESTErrors.KernelException(f"GetConnection requires valid {name} NodeCollection.")
     if synapse_model is not None:
+        if not isinstance(synapse_model, str):
+            raise type_mismatch("synapse_model", synapse_model, "std::string")
         kernel.synapse_model(synapse_model)
-    if synapse_label is not None and (isinstance(synapse_label, bool) or not isinstance(synapse_label, (int, np.integer))):
-        raise TypeError("synapse_label must be an integer")
+    if synapse_label is not None and (isinstance(synapse_label, bool) or not isinstance(synapse_label, int | np.integer)):
+        raise type_mismatch("synapse_label", synapse_label, "long")
     return get_connections(source, target, synapse_model, synapse_label)
 
 
@@ -205,10 +239,13 @@ def CopyModel(existing: str, new: str, params: Any = None) -> None:
     """Make a model `new` like `existing`, with other defaults. **Raises:** `UnknownModelName`, `NewModelNameExists`."""
     if existing not in kernel.models.nodes and existing not in kernel.models.synapses:
         raise unknown_model(existing, "model")
+    if not isinstance(new, str):
+        raise TypeError("the name of the new model must be a string")
     kernel.models.copy(existing, new)
+    kernel.models.changed = True
     if params:
         try:
-            SetDefaults(new, params)
+            _set_defaults(new, params)
         except BaseException:
             kernel.models.nodes.pop(new, None)
             kernel.models.synapses.pop(new, None)
@@ -252,19 +289,17 @@ def _all_defaults(model: str) -> dict[str, Any]:
 
 
 def GetDefaults(model: str, keys: Any = None, output: str = "") -> Any:
-    """What new nodes or connections of a model begin with: all in a dict, one by name, some as a tuple.
+    """What new nodes or connections of a model begin with: all in a dict, one by name, some as a list.
 
     **Raises:** `NESTErrors.UnknownComponent`; `KeyError` for an unknown name.
     """
     found = _all_defaults(model)
     if keys is None:
         result: Any = found
-    elif isinstance(keys, str):
+    elif isinstance(keys, str) or not np.iterable(keys):
         result = found[keys]
-    elif isinstance(keys, Sequence):
-        result = tuple(found[k] for k in keys)
     else:
-        raise TypeError("keys should be either a string or an iterable")
+        result = [found[k] for k in keys]
     return to_json(result) if output == "json" else result
 
 
@@ -275,18 +310,28 @@ def SetDefaults(model: str, params: Any, val: Any = None) -> None:
     """
     if val is not None:
         params = {params: val}
+    if not isinstance(params, dict):
+        raise TypeError("params must be dictionary unless val is given.")
+    scalars = {k for k, v in _all_defaults(model).items() if isinstance(v, float | int)}
+    for key, value in params.items():
+        if key in scalars and isinstance(value, Parameter | list | tuple | np.ndarray):
+            raise ValueError("SetDefaults() accepts only explicit, single parameter values.")
+    _set_defaults(model, params)
+
+
+def _set_defaults(model: str, params: dict[str, Any]) -> None:
+    if not isinstance(params, dict):
+        raise TypeError("params must be a dictionary")
     if model in kernel.models.nodes:
         kernel.models.nodes[model] = _with_node_defaults(kernel.models.nodes[model], params)
     elif model in kernel.models.synapses:
         kernel.models.synapses[model] = _with_synapse_defaults(kernel.models.synapses[model], params)
-    else:
-        raise unknown_model(str(model), "component")
+    kernel.models.changed = True
 
 
 def _with_node_defaults(model: NodeModel, params: dict[str, Any]) -> NodeModel:
-    from dataclasses import replace
-
-    unknown = [k for k in params if k not in model.defaults and k not in NODE_KEYS]
+    model = with_backend(model, params.get("record_to"))
+    unknown = [k for k in params if k not in model.defaults and k not in NODE_KEYS and k != "n_events"]
     if unknown:
         raise unread_keys("params", "ModelManager::set_node_defaults_", unknown)
     new = dict(model.defaults)
@@ -296,14 +341,16 @@ def _with_node_defaults(model: NodeModel, params: dict[str, Any]) -> NodeModel:
             raise NESTErrors.BadProperty(f"{key}: a model's default must be a value, not a Parameter.")
         if key in new:
             new[key] = cast(model, key, value)
+    owner = f"Setting status of model '{model.name}'"
+    check_calcium(owner, new)
+    check_window(owner, model.defaults, {k: new[k] for k in params if k in new}, Clock.of(kernel))
+    new |= settled(model.core.name, model.defaults, {k: new[k] for k in params if k in new}, Clock.of(kernel), kernel.steps)
     columns = {k: [new[k]] for k in (*model.core.parameters, *model.states)}
     check_values(model, columns, 1, 0)
     return replace(model, defaults=new)
 
 
 def _with_synapse_defaults(model: SynapseModel, params: dict[str, Any]) -> SynapseModel:
-    from dataclasses import replace
-
     from jaxnest.nest._connect import rounded
 
     known = {*model.defaults, "weight_recorder", *(("synapse_label",) if model.labelled else ())}
@@ -318,11 +365,12 @@ def _with_synapse_defaults(model: SynapseModel, params: dict[str, Any]) -> Synap
         recorder = recorder if len(recorder) else None
     new = dict(model.defaults)
     for key, value in params.items():
-        if isinstance(value, (str, bool)) or isinstance(value, Parameter):
+        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
             raise NESTErrors.TypeMismatch(f"Expected datatype: Failed to cast '{key}' to type double")
         if key == "delay":
             if value < kernel.resolution - 1e-9:
-                raise NESTErrors.BadDelay(f"Delay {value} must be greater than or equal to resolution")
+                text = "Delay must be greater than or equal to resolution"
+                raise NESTErrors.BadDelay(f"Delay value {value} is invalid: {text}")
             value = rounded(value, kernel.resolution)
         new[key] = int(value) if key in ("receptor_type", "synapse_label") else float(value)
     synapse_check(model, {k: v for k, v in new.items() if k not in ("delay", "receptor_type", "synapse_label")})
@@ -365,6 +413,7 @@ def Prepare() -> None:
     """Get ready for `Run`: compile, if anything changed, and open the recorders' files."""
     if kernel.prepared:
         raise NESTErrors.KernelException("Prepare called twice.")
+    kernel.settings.timers.clear("simulate")
     _compile()
     kernel.prepared = True
     for recorder in kernel.recorders.values():
@@ -374,11 +423,12 @@ def Prepare() -> None:
 def _compile() -> None:
     if kernel.engine is None or kernel.engine.stale:
         previous = kernel.engine
-        kernel.engine = Engine(kernel)
-        if previous is not None and kernel.steps:
-            from jaxnest.nest._transfer import transfer
+        with kernel.settings.timers.running("communicate_prepare"):
+            kernel.engine = Engine(kernel)
+            if previous is not None and kernel.steps:
+                from jaxnest.nest._transfer import transfer
 
-            transfer(previous, kernel.engine)
+                transfer(previous, kernel.engine)
 
 
 def Run(t: float) -> None:
@@ -400,7 +450,8 @@ def Run(t: float) -> None:
     assert kernel.engine is not None
     if steps:
         kernel.simulated = True
-        kernel.engine.run(steps)
+        with kernel.settings.timers.running("simulate"):
+            kernel.engine.run(steps)
 
 
 def Cleanup() -> None:
@@ -453,12 +504,8 @@ def set(**kwargs: Any) -> None:
 
 
 def get(*args: Any) -> Any:
-    """Attributes of the kernel: all in a dict, one by name, several in a dict."""
-    if not args:
-        return GetKernelStatus()
-    if len(args) == 1:
-        return kernel.settings.get(args[0])
-    return {name: kernel.settings.get(name) for name in args}
+    """Attributes of the kernel: all in a dict, one by name, several as a tuple."""
+    return GetKernelStatus(args if len(args) > 1 else args[0] if args else None)
 
 
 def EnableStructuralPlasticity() -> None:
@@ -513,7 +560,9 @@ def GetStatus(nodes_or_conns: Any, keys: Any = None, output: str = "") -> Any:
     if keys is None:
         result: Any = tuple(one.get() for one in nodes_or_conns)
     elif isinstance(keys, str):
-        result = tuple(nodes_or_conns._values(keys) if isinstance(nodes_or_conns, NodeCollection) else nodes_or_conns._gather(keys))
+        result = tuple(
+            nodes_or_conns._values(keys) if isinstance(nodes_or_conns, NodeCollection) else nodes_or_conns._gather(keys)
+        )
     elif isinstance(keys, Sequence):
         result = tuple(tuple(one.get(k) for k in keys) for one in nodes_or_conns)
     else:

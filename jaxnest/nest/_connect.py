@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from jaxnest.devices._base import Drive, Recorder, Source
+from jaxnest.devices._base import Device, Drive, Recorder, Source
+from jaxnest.nest._connections import rounded
+from jaxnest.nest._device_rules import check_devices, check_rule, impossible
 from jaxnest.nest._errors import NESTErrors, type_mismatch, unread_keys
 from jaxnest.nest._kernel import Kernel
-from jaxnest.nest._ledger import Batch, synapse_check
+from jaxnest.nest._ledger import Batch, in_range, synapse_check
 from jaxnest.nest._models import SynapseModel
 from jaxnest.nest._nodes import NodeCollection
 from jaxnest.nest._parameters import Context, Parameter
-from jaxnest.nest._spatial_wiring import spatial_pairs
+from jaxnest.nest._recorders import meter_ports
+from jaxnest.nest._spatial_wiring import check_synapse, check_targets, needs_space, spatial_pairs
 from jaxnest.nest._wiring import check_spec, pairs
 from jaxnest.neurons._base import Neuron, Routing
 
@@ -45,24 +48,29 @@ class Found:
 
 def connect(kernel: Kernel, pre: NodeCollection, post: NodeCollection, conn_spec: Any, syn_spec: Any) -> None:
     """Make connections. A call that raises leaves the network as it was."""
-    if isinstance(conn_spec, str):
-        conn_spec = {"rule": conn_spec}
-    conn_spec = {"rule": "all_to_all"} if conn_spec is None else conn_spec
-    specs = list(syn_spec.syn_specs) if isinstance(syn_spec, CollocatedSynapses) else [syn_spec]
-    specs = [_spec(s) for s in specs]
-    models = [kernel.synapse_model(s.get("synapse_model", "static_synapse")) for s in specs]
-    spatial = isinstance(conn_spec.get("p"), Parameter) or "mask" in conn_spec or "use_on_source" in conn_spec
-    if spatial:
-        _check_spatial(specs)
-        found = _in_space(kernel, pre, post, conn_spec)
+    if isinstance(conn_spec, str) or conn_spec is None:
+        conn_spec = {"rule": conn_spec or "all_to_all"}
+    if not isinstance(conn_spec, Mapping):
+        raise TypeError("conn_spec must be a string or dict")
+    if "rule" not in conn_spec:
+        raise KeyError("rule")
+    specs = [_spec(s) for s in (syn_spec.syn_specs if isinstance(syn_spec, CollocatedSynapses) else [syn_spec])]
+    models = [_model(kernel, s) for s in specs]
+    if needs_space(conn_spec, *specs):
+        found = _in_space(kernel, pre, post, conn_spec, specs)
     else:
         conn_spec = check_spec(conn_spec)
         found = _by_rule(kernel, pre, post, conn_spec)
+    both_ways = bool(conn_spec.get("make_symmetric"))
+    if both_ways and any(isinstance(v, Parameter) for spec in specs for v in spec.values()):
+        raise NESTErrors.NotImplemented("Symmetric connections require parameters that can be reset.")
     batches = []
     for model, spec in zip(models, specs, strict=True):
         batches += _batches(kernel, found, model, spec)
-        if conn_spec.get("make_symmetric") and conn_spec["rule"] in ("one_to_one", "all_to_all"):
-            batches += _batches(kernel, _mirrored(found, spec), model, spec)
+        if both_ways:
+            mirrored = Found(found.target, found.source, found.post, found.pre, None, found.shape, found.rule)
+            batches += _batches(kernel, mirrored, model, spec)
+    check_devices(kernel, batches)
     for batch in batches:
         kernel.add_batch(batch)
 
@@ -70,14 +78,16 @@ def connect(kernel: Kernel, pre: NodeCollection, post: NodeCollection, conn_spec
 def connect_arrays(kernel: Kernel, pre: np.ndarray, post: np.ndarray, syn_spec: Any) -> None:
     """Connect the i-th of `pre` with the i-th of `post` (IDs, which may repeat)."""
     spec = _spec(syn_spec)
-    model = kernel.synapse_model(spec.get("synapse_model", "static_synapse"))
+    model = _model(kernel, spec)
     for ids in (pre, post):
         unknown = ids[(ids < 1) | (ids > kernel.size)]
         if len(unknown):
             raise NESTErrors.UnknownNode(f"Node with id {unknown[0]} does not exist.")
     place = np.arange(len(pre))
     found = Found(place, place, pre, post, None, (len(pre),), "arrays")
-    for batch in _batches(kernel, found, model, spec):
+    batches = _batches(kernel, found, model, spec)
+    check_devices(kernel, batches)
+    for batch in batches:
         kernel.add_batch(batch)
 
 
@@ -91,65 +101,48 @@ def _spec(spec: Any) -> dict[str, Any]:
     return dict(spec)
 
 
-def _check_spatial(specs: list[dict[str, Any]]) -> None:
-    allowed = ("weight", "delay", "synapse_model", "synapse_label", "receptor_type")
-    for spec in specs:
-        for key in spec:
-            if key not in allowed:
-                raise ValueError(f"'{key}' is not allowed in syn_spec when connecting with mask or kernel")
+def _model(kernel: Kernel, spec: Mapping[str, Any]) -> SynapseModel:
+    name = spec.get("synapse_model", "static_synapse")
+    if not isinstance(name, str):
+        raise TypeError("'synapse_model' must be specified by a 'str'.")
+    return kernel.synapse_model(name)
 
 
-def _in_space(kernel: Kernel, pre: NodeCollection, post: NodeCollection, conn_spec: Mapping[str, Any]) -> Found:
+def _in_space(
+    kernel: Kernel, pre: NodeCollection, post: NodeCollection, conn_spec: Mapping[str, Any], specs: list[dict[str, Any]]
+) -> Found:
     options = {k: v for k, v in conn_spec.items() if k != "rule"}
+    for spec in specs:
+        check_synapse(spec)
+    devices = any(block.model.element_type != "neuron" for block, _, _ in kernel.blocks_of(post._ids))
+    check_targets(conn_spec["rule"], options, devices)
     p = spatial_pairs(conn_spec["rule"], pre, post, options, kernel.rng)
-    assert pre._layer is not None and post._layer is not None and pre._places is not None and post._places is not None
-    context = Context(
-        n=len(p.pre),
-        rng=kernel.rng,
-        sources=pre._layer.positions[pre._places[p.pre]],
-        targets=post._layer.positions[post._places[p.post]],
-        displacement=p.displacement,
-    )
-    return Found(p.pre, p.post, pre._ids[p.pre], post._ids[p.post], context, None, conn_spec["rule"])
+    return Found(p.pre, p.post, pre._ids[p.pre], post._ids[p.post], p.context(kernel.rng), None, conn_spec["rule"])
 
 
 def _by_rule(kernel: Kernel, pre: NodeCollection, post: NodeCollection, spec: Mapping[str, Any]) -> Found:
-    source, target = pairs(spec, pre._ids, post._ids, kernel.rng)
-    context = None
-    if pre._layer is not None and post._layer is not None and pre._places is not None and post._places is not None:
-        sources, targets = pre._layer.positions[pre._places[source]], post._layer.positions[post._places[target]]
-        displacement = post._layer.displacement(sources, targets) if sources.shape == targets.shape else None
-        context = Context(len(source), kernel.rng, sources=sources, targets=targets, displacement=displacement)
     rule = spec["rule"]
+    check_rule(kernel, rule, post._ids)
+    source, target = pairs(spec, pre._ids, post._ids, kernel.rng)
     shapes: dict[str, tuple[int, ...]] = {
         "one_to_one": (len(pre),),
         "all_to_all": (len(post), len(pre)),
     }
-    if rule == "fixed_total_number" and not isinstance(spec["N"], Parameter):
+    if rule == "fixed_total_number":
         shapes[rule] = (spec["N"],)
     for name, key, n in (("fixed_indegree", "indegree", len(post)), ("fixed_outdegree", "outdegree", len(pre))):
         if rule == name and not isinstance(spec[key], Parameter):
             shapes[name] = (n, spec[key])
-    return Found(source, target, pre._ids[source], post._ids[target], context, shapes.get(rule), rule)
-
-
-def _mirrored(found: Found, spec: Mapping[str, Any]) -> Found:
-    for key, value in spec.items():
-        if key != "synapse_model" and (isinstance(value, Parameter) or np.ndim(value)):
-            raise NESTErrors.NotImplemented(f"Connections made both ways need one {key} for all.")
-    return Found(found.target, found.source, found.post, found.pre, None, found.shape, found.rule)
+    return Found(source, target, pre._ids[source], post._ids[target], None, shapes.get(rule), rule)
 
 
 def _batches(kernel: Kernel, found: Found, model: SynapseModel, spec: Mapping[str, Any]) -> list[Batch]:
     """The connections with one synapse model, one batch for each kind of sources and targets."""
-    known = {"synapse_model", "synapse_label", "receptor_type", "weight", "delay", *model.parameters}
+    known = {"synapse_model", "receptor_type", "weight", "delay", *model.parameters}
+    known |= {"synapse_label"} if model.labelled else set()
     unknown = [k for k in spec if k not in known and k not in model.core.common]
     if unknown:
         raise unread_keys("syn_spec", "Connect", unknown)
-    if "synapse_label" in spec and not model.labelled:
-        raise NESTErrors.NotImplemented(
-            f"{model.name}: only synapse models whose names end in _lbl take a synapse_label."
-        )
     common = [k for k in spec if k in model.core.common]
     if common:
         raise NESTErrors.NotImplemented(f"{common[0]} is common to all {model.name}: set it by SetDefaults or CopyModel.")
@@ -159,31 +152,29 @@ def _batches(kernel: Kernel, found: Found, model: SynapseModel, spec: Mapping[st
     if not np.isfinite(np.asarray(weight, float)).all():
         raise NESTErrors.BadProperty("weight must be finite.")
     delay = rounded(_value(kernel, found, "delay", spec.get("delay", model.defaults["delay"])), h)
+    if not np.isfinite(delay).all():
+        raise NESTErrors.BadDelay("delay must be finite.")
     if n:
         kernel.check_delays(float(np.min(delay)), float(np.max(delay)))
     receptor = spec.get("receptor_type", model.defaults["receptor_type"])
     receptor = _integers(kernel, found, "receptor_type", receptor)
     label = _integers(kernel, found, "synapse_label", spec.get("synapse_label", -1))
+    if "synapse_label" in spec and np.min(label, initial=0) < 0:
+        raise NESTErrors.BadProperty("Connection label must not be negative.")
     values = {k: _value(kernel, found, k, spec[k] if k in spec else model.defaults[k]) for k in model.parameters}
-    synapse_check(model, {**values, "weight": weight})
+    own = spec.keys() - {"weight", "delay", "synapse_model", "synapse_label"}
+    synapse_check(model, {**values, **({"weight": weight} if own else {})})  # as NEST, which looks at nothing else alone
     columns = {"weight": weight, "delay": delay, "receptor": receptor, "label": label}
     out = []
     for kind, chosen in _kinds(kernel, found, model, receptor):
         pick = slice(None) if chosen is None else chosen
-        own = {k: v if np.ndim(v) == 0 else v[pick] for k, v in {**columns, **values}.items()}
-        head = {k: own.pop(k) for k in columns}
+        mine = {k: v if np.ndim(v) == 0 else v[pick] for k, v in {**columns, **values}.items()}
+        head = {k: mine.pop(k) for k in columns}
         pre, post = (x[pick].astype(np.int32) for x in (found.pre, found.post))
         if kind == "states":
-            head["receptor"] = 1
-        out.append(Batch(model, pre, post, **head, values=own, kind=kind))
+            head["receptor"] = meter_ports(kernel, pre, post)
+        out.append(Batch(model, pre, post, **head, values=mine, kind=kind))
     return out
-
-
-def rounded(delay: Any, h: float) -> Any:
-    """Delays on the grid of `h`, half a step rounded up."""
-    delay = np.asarray(delay, float)
-    out = np.round(np.floor(delay / h + 0.5 + 1e-9) * h, 9)
-    return float(out) if out.ndim == 0 else out
 
 
 def _value(kernel: Kernel, found: Found, key: str, value: Any) -> Any:
@@ -192,20 +183,25 @@ def _value(kernel: Kernel, found: Found, key: str, value: Any) -> Any:
     if isinstance(value, Parameter):
         context = found.context if found.context is not None else Context(n=n, rng=kernel.rng)
         return value.draw(context)
-    if isinstance(value, (str, bool)) or value is None:
-        raise type_mismatch(key, value, "double")
+    in_range(value)
+    if isinstance(value, str | bool) or value is None:
+        kind = {str: "std::string", bool: "bool"}.get(type(value), type(value).__name__)
+        raise NESTErrors.BadProperty(f"Cannot handle parameter type. Received {kind}")
     try:
         array = np.asarray(value, float)
     except (TypeError, ValueError):
         raise type_mismatch(key, value, "double") from None
     if array.ndim == 0:
         return float(array)
-    if found.shape is None:
-        raise NESTErrors.BadProperty(f"An array of {key} needs a rule with a fixed number of connections, not {found.rule}.")
+    if found.shape is None or array.ndim != len(found.shape):
+        ndim, rules = "One", "rule 'one_to_one' or 'fixed_total_number'"
+        if array.ndim > 1:
+            ndim, rules = "Two", "rules 'all_to_all', 'fixed_indegree' or fixed_outdegree'"
+        text = f"{ndim}-dimensional parameter arrays can only be used in conjunction with {rules}."
+        raise TypeError(f"'{key}' has the wrong type. {text}")
     if array.shape != found.shape:
-        if array.ndim > len(found.shape):
-            raise NESTErrors.BadProperty(f"{key}: {array.shape} does not fit {found.shape}.")
-        raise NESTErrors.BadProperty(f"{key} must have the shape {found.shape}, not {array.shape}.")
+        size = "x".join(str(n) for n in found.shape)
+        raise ValueError(f"'{key}' has to be an array of dimension {size}, a scalar or a dictionary.")
     if found.rule == "all_to_all":
         return array[found.target, found.source]
     flat = array.ravel()
@@ -239,6 +235,8 @@ def _kinds(kernel: Kernel, found: Found, model: SynapseModel, receptor: Any) -> 
         places = found.post[which == k] - kernel.blocks[combo % len(firsts)].first
         kind = _kind(pre, post, model)
         if kind in ("neurons", "spikes_in", "current_in"):
+            if model.hpc and np.any(mine):
+                raise impossible("Only rport==0 allowed for HPC synapses. Use normal synapse models instead.")
             _check_receptor(post, mine, kernel.blocks[combo % len(firsts)], places, kind)
         kinds.setdefault(kind, []).append(k)
     if len(kinds) == 1:
@@ -247,30 +245,30 @@ def _kinds(kernel: Kernel, found: Found, model: SynapseModel, receptor: Any) -> 
 
 
 def _kind(pre: Any, post: Any, model: SynapseModel) -> str:
-    """"neurons" (from a neuron or spike source), "spikes_in" and "current_in" (from other generators), "spikes", "states"
+    """ "neurons" (from a neuron or spike source), "spikes_in" and "current_in" (from other generators), "spikes", "states"
     (to and from recorders)."""
     if issubclass(pre.core, Recorder):
         if pre.records != "states" or not post.recordables():
-            raise NESTErrors.IllegalConnection(f"Cannot connect {pre.name} to {post.name}: a recorder sends nothing there.")
-        if not model.core.static or model.core.name != "static_synapse":
-            raise NESTErrors.IllegalConnection(f"Cannot connect {pre.name} with {model.name}.")
-        if post.element_type != "neuron":
+            raise impossible(f"Cannot connect {pre.name} to {post.name}: a recorder sends nothing there.")
+        if not model.core.static:
+            raise impossible(f"Cannot connect {pre.name} with {model.name}.")
+        if post.core.name == "noise_generator":
             raise NESTErrors.NotImplemented(f"NEST can record the current of a {post.name}, jaxnest does not yet.")
         return "states"
     if issubclass(post.core, Recorder):
         current = issubclass(pre.core, Drive) and pre.core.kind == "current"
         if post.records != "spikes" or current:
-            raise NESTErrors.IllegalConnection(f"Cannot connect {pre.name} to {post.name}: it does not take what that sends.")
+            raise impossible(f"Cannot connect {pre.name} to {post.name}: it does not take what that sends.")
         if not model.core.static:
-            raise NESTErrors.IllegalConnection(f"Creation of connection is not possible: {model.name} to a {post.name}.")
+            raise impossible(f"Creation of connection is not possible: {model.name} to a {post.name}.")
         return "spikes"
     if not issubclass(post.core, Neuron):
-        raise NESTErrors.IllegalConnection(f"Cannot connect {pre.name} to {post.name}: it takes no input.")
+        raise impossible(f"Cannot connect {pre.name} to {post.name}: it takes no input.")
+    if issubclass(pre.core, Device) and not model.core.static:
+        raise impossible(f"Cannot connect {pre.name} by {model.name}: use a parrot_neuron between.")
     if issubclass(pre.core, Drive):
-        if not model.core.static:
-            raise NESTErrors.IllegalConnection(f"Cannot connect {pre.name} by {model.name}: use a parrot_neuron between.")
         if pre.core.kind == "current" and not post.core.accepts_current:
-            raise NESTErrors.IllegalConnection(f"Cannot connect {pre.name} to {post.name}: it takes no current.")
+            raise impossible(f"Cannot connect {pre.name} to {post.name}: it takes no current.")
         return "current_in" if pre.core.kind == "current" else "spikes_in"
     assert issubclass(pre.core, (Neuron, Source))
     return "neurons"

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxnest.nest._errors import NESTErrors, unread_keys
+from jaxnest.nest._device_rules import any_devices
+from jaxnest.nest._errors import NESTErrors, type_mismatch, unread_keys
 from jaxnest.nest._kernel import kernel
-from jaxnest.nest._ledger import Batch, synapse_check
+from jaxnest.nest._ledger import Batch, in_range, synapse_check
 from jaxnest.nest._output import to_json
-from jaxnest.nest._parameters import Context, Parameter
+from jaxnest.nest._ports import ports, threads_of, turn
 
-_ORDER = {"neurons": 0, "spikes": 1, "spikes_in": 2, "current_in": 2, "states": 2}
 _FIXED = ("source", "target", "target_thread", "synapse_id", "synapse_model", "port", "receptor", "sizeof")
 
 
@@ -25,12 +25,11 @@ class SynapseCollection:
 
     _batch: np.ndarray
     _place: np.ndarray
-    _port: np.ndarray
     _changes: int
+    _batches: list[Batch]  # those of the kernel, until it is reset
 
-    def __init__(self, batch: np.ndarray, place: np.ndarray, port: np.ndarray) -> None:
-        for name, value in (("_batch", batch), ("_place", place), ("_port", port), ("_changes", kernel.changes)):
-            object.__setattr__(self, name, value)
+    def __init__(self, batch: np.ndarray, place: np.ndarray) -> None:
+        vars(self).update(_batch=batch, _place=place, _changes=kernel.changes, _batches=kernel.batches)
 
     # --- as a sequence --------------------------------------------------------------------------------------------
 
@@ -44,14 +43,16 @@ class SynapseCollection:
         if isinstance(key, slice):
             return self._pick(key)
         if not isinstance(key, (int, np.integer)):
-            raise TypeError("only integers and slices are valid indices")
+            raise TypeError(f"list indices must be integers or slices, not {type(key).__name__}")
         if not -len(self) <= key < len(self):
             raise IndexError("list index out of range")
         key = int(key) % len(self)
         return self._pick(slice(key, key + 1))
 
     def _pick(self, index: Any) -> SynapseCollection:
-        return SynapseCollection(self._batch[index], self._place[index], self._port[index])
+        part = SynapseCollection(self._batch[index], self._place[index])
+        vars(part).update(_changes=self._changes, _batches=self._batches)
+        return part
 
     def __eq__(self, other: Any) -> bool:
         if not isinstance(other, SynapseCollection):
@@ -61,7 +62,9 @@ class SynapseCollection:
     __hash__ = None  # type: ignore[assignment]
 
     def _parts(self) -> Iterator[tuple[Batch, np.ndarray, np.ndarray]]:
-        """Batches, the positions here, and the places in the batch."""
+        """Batches, the positions here, and the places in the batch. **Raises:** `KernelException` after a reset."""
+        if self._batches is not kernel.batches:
+            raise NESTErrors.KernelException("ResetKernel invalidates all previously created SynapseCollections.")
         for k in np.unique(self._batch):
             here = np.flatnonzero(self._batch == k)
             yield kernel.batches[k], here, self._place[here]
@@ -74,7 +77,7 @@ class SynapseCollection:
         missing = True
         for batch, here, places in self._parts():
             try:
-                values = self._of_batch(batch, key, here, places)
+                values = self._of_batch(batch, key, places)
             except KeyError:
                 continue
             missing = False
@@ -84,17 +87,16 @@ class SynapseCollection:
             raise KeyError(key)
         return out
 
-    def _of_batch(self, batch: Batch, key: str, here: np.ndarray, places: np.ndarray) -> list[Any]:
+    def _of_batch(self, batch: Batch, key: str, places: np.ndarray) -> list[Any]:
         n = len(places)
         if key == "source":
             return [int(i) for i in batch.pre[places]]
         if key == "target":
             return [int(i) for i in batch.post[places]]
         if key == "target_thread":
-            threads = kernel.settings.values["total_num_virtual_procs"]
-            return [int(i % threads) for i in batch.post[places]]
+            return [int(t) for t in threads_of(kernel, batch.pre[places], batch.post[places])]
         if key == "port":
-            return [int(i) for i in self._port[here]]
+            return [int(i) for i in ports(kernel)[batch.number][places]]
         fixed = {
             "synapse_id": batch.model.synapse_id,
             "synapse_model": batch.model.name,
@@ -136,11 +138,13 @@ class SynapseCollection:
         """
         if output not in ("", "pandas", "json"):
             raise ValueError(f"output must be 'pandas' or 'json', not {output!r}")
+        if not len(self) or not kernel.size:
+            return self._nothing(keys, output)
         if keys is None:
-            result: Any = {key: self._gather(key) for key in self._keys()} if len(self) else {}
+            result: Any = {key: self._gather(key) for key in self._keys()}
         elif isinstance(keys, str):
             result = self._gather(keys)
-        elif isinstance(keys, (list, tuple)):
+        elif np.iterable(keys):
             if not all(isinstance(k, str) for k in keys):
                 raise TypeError("keys should be either a string or an iterable of strings")
             result = {key: self._gather(key) for key in keys}
@@ -153,62 +157,81 @@ class SynapseCollection:
             return pandas.DataFrame(table, index=self._gather("source"))
         if len(self) == 1:
             result = {k: v[0] for k, v in result.items()} if isinstance(result, dict) else result[0]
-        elif not len(self) and keys is not None:
-            result = () if isinstance(keys, str) else {}
         return to_json(result) if output == "json" else result
+
+    @staticmethod
+    def _nothing(keys: Any, output: str) -> Any:
+        """What `get` gives where there are no connections."""
+        if output == "pandas":
+            import pandas
+
+            return pandas.DataFrame()
+        if output == "json":
+            return to_json({})
+        return {} if keys is None else ()
 
     def set(self, params: Any = None, **kwargs: Any) -> None:
         """Set properties: a dict for all, or a list of dicts, one a connection; lists as values give one to each.
 
         **Raises:** NEST's errors; nothing changes then.
         """
+        if not len(self) or not kernel.size:
+            return
+        if isinstance(params, list | tuple) and len(params) != len(self):
+            raise TypeError(f"Status dict must be a dict, or a list of dicts of length {len(self)}")
         if kwargs and params is None:
             params = kwargs
         elif kwargs and params:
             raise TypeError("must either provide params or kwargs, but not both.")
-        if not len(self):
-            return
-        if isinstance(params, str) or not isinstance(params, (dict, list, tuple)):
-            raise TypeError("status dict must be a dict, or a list of dicts")
-        if isinstance(params, (list, tuple)):
-            if len(params) != len(self):
-                raise TypeError(f"status dict must be a dict, or a list of dicts of length {len(self)}")
-            if all(p.keys() == params[0].keys() for p in params):
-                params = {key: [p[key] for p in params] for key in params[0]}
-            else:
+        if isinstance(params, list | tuple) and all(isinstance(p, dict) for p in params):
+            if not all(p.keys() == params[0].keys() for p in params):
                 for one, p in zip(self, params, strict=True):
                     one.set(p)
                 return
+            params = {key: [p[key] for p in params] for key in params[0]}
+        if not isinstance(params, dict):
+            raise TypeError("params must be a dict or a list of dicts")
         self._set(params)
 
     def _set(self, params: dict[str, Any]) -> None:
-        columns: dict[str, np.ndarray] = {}
-        for key, value in params.items():
-            if isinstance(value, Parameter):
-                value = value.draw(Context(n=len(self), rng=kernel.rng))
-            if isinstance(value, str) or isinstance(value, (list, tuple)) and any(isinstance(v, str) for v in value):
-                raise NESTErrors.TypeMismatch(f"Expected datatype: {key} must be a number")
-            if np.ndim(value) and len(value) != len(self):
-                raise TypeError(f"status dict must be a dict, or a list of dicts of length {len(self)}")
-            columns[key] = np.asarray(value)
+        columns = {key: self._column(key, value) for key, value in params.items()}
         parts = list(self._parts())
+        missing = dict.fromkeys(columns, 0)
         for batch, here, _ in parts:
-            allowed = {"weight", "delay", *batch.values, *(("synapse_label",) if batch.model.labelled else ())}
-            unknown = [k for k in columns if k not in allowed or (k == "weight" and "weight" in batch.model.core.common)]
-            if unknown:
-                raise unread_keys("params", "connection.set()", unknown)
-            mine = {k: v if v.ndim == 0 else v[here] for k, v in columns.items()}
+            own = {"weight", "delay", *batch.values, *(("synapse_label",) if batch.model.labelled else ())}
+            own -= set(batch.model.core.common)
+            for key in columns.keys() - own:
+                missing[key] += 1
+            mine = {k: v if v.ndim == 0 else v[here] for k, v in columns.items() if k in own}
             if "delay" in mine:
-                kernel.check_delays(float(mine["delay"].min()), float(mine["delay"].max()))
+                delay = rounded(mine["delay"].astype(float), kernel.resolution)
+                kernel.check_delays(float(np.min(delay)), float(np.max(delay)))
             synapse_check(batch.model, {k: v for k, v in mine.items() if k not in ("delay", "synapse_label")})
+        # as in NEST, one value for all is for those that have the property
+        unknown = [k for k, n in missing.items() if n == len(parts) or (n and columns[k].ndim)]
+        if unknown:
+            raise unread_keys("params", "connection.set()", unknown)
         for batch, here, places in parts:
             for key, value in columns.items():
-                self._write(batch, places, key, value if value.ndim == 0 else value[here])
+                if key in ("weight", "delay", "synapse_label") or key in batch.values:
+                    self._write(batch, places, key, value if value.ndim == 0 else value[here])
+
+    def _column(self, key: str, value: Any) -> np.ndarray:
+        """`value` as an array: () for all, or (n,). **Raises:** `UnaccessedDictionaryEntry`, `TypeMismatch`, `IndexError`."""
+        if key in _FIXED:
+            raise unread_keys("params", "connection.set()", [key])
+        each = not isinstance(value, str) and np.iterable(value)
+        numbers = isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
+        for v in () if numbers else value if each else [value]:
+            in_range(v)
+            if isinstance(v, str) or not isinstance(v, int | float | np.integer | np.floating | np.bool_):
+                raise type_mismatch(key, v, "double")
+        if each and len(value) < len(self):  # of more, NEST takes as many as it needs
+            raise IndexError(f"{key}: {len(value)} values for {len(self)} connections")
+        return np.asarray(value)[: len(self)] if each else np.asarray(value)
 
     @staticmethod
     def _write(batch: Batch, places: np.ndarray, key: str, value: np.ndarray) -> None:
-        from jaxnest.nest._connect import rounded
-
         if key == "delay":
             value = np.asarray(rounded(value, kernel.resolution))
             kernel.note_delays(float(value.min()), float(value.max()))
@@ -228,10 +251,15 @@ class SynapseCollection:
         return iter(self._gather("target"))
 
     def disconnect(self) -> None:
-        """Delete these connections."""
-        if self._changes != kernel.changes:
-            raise NESTErrors.KernelException("SynapseCollection is invalid: connections were made or deleted since.")
-        for batch, _, places in self._parts():
+        """Delete these connections. **Raises:** `InexistentConnection` if one is deleted already, or leads from or to a
+        device (such ones cannot be deleted, as in NEST); then none is deleted."""
+        parts = list(self._parts())
+        for batch, _, places in parts:
+            gone = batch.alive is not None and not batch.alive[places].all()
+            if gone or any_devices(kernel, batch.pre[places]) or any_devices(kernel, batch.post[places]):
+                text = "Deletion of connection is not possible because it does not exist."
+                raise NESTErrors.InexistentConnection(text)
+        for batch, _, places in parts:
             if batch.alive is None:
                 batch.alive = np.ones(len(batch), bool)
             batch.alive[places] = False
@@ -242,16 +270,15 @@ class SynapseCollection:
         if attr.startswith("__"):
             raise AttributeError(attr)
         if attr == "distance":
-            from jaxnest.nest._spatial_api import Distance
+            from jaxnest.nest._spatial_api import connection_distances
 
-            return Distance(self)
+            return connection_distances(*(np.array(self._gather(k), np.int64) for k in ("source", "target")))
         return self.get(attr)
 
     def __setattr__(self, attr: str, value: Any) -> None:
         if attr == "print_full":
             object.__setattr__(self, attr, value)
             return
-        self._gather(attr)
         self.set({attr: value})
 
     def __repr__(self) -> str:
@@ -266,32 +293,33 @@ class SynapseCollection:
         full = self.__dict__.get("print_full", False)
         names = ("source", "target", "synapse_model", "weight", "delay")
         columns = [self._gather(n) for n in names]
-        text = [
-            [f"{s}" for s in columns[0]],
-            [f"{t}" for t in columns[1]],
-            [f"{m}" for m in columns[2]],
-            [f"{w:.3f}" for w in columns[3]],
-            [f"{d:.3f}" for d in columns[4]],
-        ]
+        texts = [[f"{v:#.4g}" if isinstance(v, float) else str(v) for v in column] for column in columns]
         heads = ["source", "target", "synapse model", "weight", "delay"]
-        widths = [max(len(h) + 2, *(len(c) + 1 for c in col)) for h, col in zip(heads, text, strict=True)]
+        widths = [len(h) + 2 for h in heads]
+        widths[2] = max(widths[2], *(len(m) for m in texts[2]))
         lines = [" ".join(h.center(w) for h, w in zip(heads, widths, strict=True)), " ".join("-" * w for w in widths)]
-        rows = [" ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in zip(*text, strict=True)]
-        if len(rows) >= 35 and not full:
-            rows = [*rows[:15], " ".join("⋮".center(w) for w in widths), *rows[-15:]]
+        widths[0] -= 1
+        if len(self) >= 35 and not full:
+            texts = [[*t[:15], "⋮ ", *t[-15:]] for t in texts]
+        rows = [" ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in zip(*texts, strict=True)]
         return "\n".join(lines + rows)
+
+
+def rounded(delay: Any, h: float) -> Any:
+    """Delays on the grid of `h`, half a step rounded up."""
+    delay = np.asarray(delay, float)
+    out = np.round(np.floor(delay / h + 0.5 + 1e-9) * h, 9)
+    return float(out) if out.ndim == 0 else out
 
 
 def get_connections(source: Any, target: Any, model: str | None, label: int | None) -> SynapseCollection:
     """The connections that match, in order."""
-    batches, places, keys = [], [], []
-    threads = kernel.settings.values["total_num_virtual_procs"]
+    batches, places, turns, sources = [], [], [], []
     want = [None if side is None else side._ids for side in (source, target)]
     for number, batch in enumerate(kernel.batches):
         if model is not None and batch.model.name != model:
             continue
         keep = np.ones(len(batch), bool) if batch.alive is None else batch.alive.copy()
-        keys_here = _sort_keys(batch, threads)
         for ids, side in zip(want, (batch.pre, batch.post), strict=True):
             if ids is not None:
                 keep &= np.isin(side, ids)
@@ -300,29 +328,13 @@ def get_connections(source: Any, target: Any, model: str | None, label: int | No
         chosen = np.flatnonzero(keep)
         batches.append(np.full(len(chosen), number))
         places.append(chosen)
-        keys.append(keys_here[:, chosen])
+        turns.append(turn(kernel, batch, chosen))
+        sources.append(batch.pre[chosen])
     if not batches:
         none = np.zeros(0, np.int64)
-        return SynapseCollection(none, none, none)
-    batch_of, place, key = np.concatenate(batches), np.concatenate(places), np.concatenate(keys, axis=1)
-    order = np.lexsort((place, batch_of, key[3], key[2], key[1], key[0]))
-    batch_of, place, key = batch_of[order], place[order], key[:, order]
-    return SynapseCollection(batch_of, place, _ports(key))
+        return SynapseCollection(none, none)
+    order = np.lexsort((np.concatenate(sources), np.concatenate(turns)))
+    return SynapseCollection(np.concatenate(batches)[order], np.concatenate(places)[order])
 
 
-def _sort_keys(batch: Batch, threads: int) -> np.ndarray:
-    """Thread, synapse model, whether from or to a device, source: (4, n)."""
-    n = len(batch)
-    return np.stack(
-        [batch.post % threads, np.full(n, batch.model.synapse_id), np.full(n, _ORDER[batch.kind]), batch.pre]
-    ).astype(np.int64)
-
-
-def _ports(key: np.ndarray) -> np.ndarray:
-    """Consecutive numbers within thread and synapse model, of devices within each node."""
-    group = key.copy()
-    group[3][key[2] == 0] = 0
-    change = np.flatnonzero((np.diff(group, axis=1) != 0).any(axis=0)) + 1
-    starts = np.concatenate([[0], change]).astype(np.int64)
-    which = np.searchsorted(starts, np.arange(key.shape[1]), side="right") - 1
-    return np.arange(key.shape[1]) - starts[which] if key.shape[1] else np.zeros(0, np.int64)
+__all__ = ["SynapseCollection", "get_connections", "rounded"]

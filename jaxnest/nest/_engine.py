@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -13,16 +13,18 @@ from jaxnest.connectivity.rules import explicit
 from jaxnest.devices._base import Device, Drive, Recorder, Source
 from jaxnest.errors import ConfigurationError, SimulationError
 from jaxnest.events import random
+from jaxnest.nest._clock import Clock
+from jaxnest.nest._columns import PLAIN_FROM, by_sizes, joined, params_of
 from jaxnest.nest._errors import NESTErrors
 from jaxnest.nest._ledger import Batch, Block
-from jaxnest.neurons._base import Neuron
+from jaxnest.nest._readout import Readout
+from jaxnest.nest._transfer import settled
+from jaxnest.neurons._base import Neuron, Routing
 from jaxnest.simulation import Network, Nodes, Population, Simulation
 
 if TYPE_CHECKING:
     from jaxnest.nest._kernel import Kernel
 
-#: properties of more nodes, weights of more connections, than this are one number where they are equal
-_PLAIN_FROM = 1 << 17
 #: static connections of one weight and delay are compiled by themselves from this number on
 _LARGE = 1 << 14
 
@@ -51,11 +53,17 @@ class Engine:
     """A compiled ledger. `stale` when nodes or connections came or went: then the kernel makes a new one."""
 
     def __init__(self, kernel: Kernel, *, simulate: bool = True) -> None:
-        self._kernel = kernel
+        self.kernel = kernel
         self.stale = False
         self.counted = 0
+        self._signs: list[tuple[str, Any]] = []
+        self.precise: list[int] = []  # generators whose spikes lie between the points of the grid
         with jax.enable_x64(True):
-            self.net = Network(kernel.resolution, seed=int(kernel.settings.values["rng_seed"]))
+            try:
+                self.net = Network(kernel.resolution, seed=int(kernel.settings.values["rng_seed"]))
+            except ConfigurationError as fault:
+                text = f"NEST can simulate with a resolution of {kernel.resolution} ms, jaxnest does not yet"
+                raise NESTErrors.NotImplemented(f"{text}: {fault}") from None
             self._populations()
             self._projections()
             self._recorders()
@@ -65,15 +73,22 @@ class Engine:
                 self.sim = Simulation(self.net, seed=int(kernel.settings.values["rng_seed"]), delivery="events")
             except ConfigurationError as fault:
                 raise NESTErrors.BadProperty(str(fault)) from None
-        self._sources = self._source_ids()
-        self.last_spike = np.full(kernel.size + 1, -1.0)
-        self._waiting: dict[int, list[tuple[np.ndarray, dict[str, np.ndarray]]]] = {}
+        self.sources = self._source_ids()
+        with jax.enable_x64(True):
+            for name, weight in self._signs:
+                order = self.sim.program.order_of(name)
+                column = np.broadcast_to(weight, len(order))[order]
+                self.sim.state = _copy(self.sim.program.set(self.sim.state, {f"{name}.weight": column}))
+        self.last_spike = np.full(kernel.size + 1, -1)  # in steps
+        self.readout = Readout(self)
+        self._plastic = any(not w.parts[0][0].model.core.static for w in self.wired)
+        self._shown: Any = None  # plastic synapses before the spikes of the last slice reached them, as NEST shows them
 
     # --- building -------------------------------------------------------------------------------------------------
 
     def _populations(self) -> None:
         """One population for each model and each set of sizes of its lists; generators only if they are connected."""
-        k = self._kernel
+        k = self.kernel
         used = np.zeros(k.size + 1, bool)
         for b in k.batches:
             used[b.pre if b.alive is None else b.pre[b.alive]] = True
@@ -85,7 +100,9 @@ class Engine:
                 continue
             if issubclass(core, Device):
                 places = places[used[block.first + places]]
-            for key, chosen in _by_sizes(block, places):
+            if issubclass(core, Source):
+                self.precise += [block.first + int(p) for p in places if block.value("precise_times", int(p))]
+            for key, chosen in by_sizes(block, places):
                 members.setdefault((core, *key), []).append((block, chosen))
         self.pops: list[Pop] = []
         self.pop_of = np.full(k.size + 1, -1, np.int32)
@@ -93,7 +110,7 @@ class Engine:
         for (core, *_), parts in members.items():
             ids = np.concatenate([block.first + places for block, places in parts])
             try:
-                params = _params(core, parts)
+                params = params_of(core, parts, Clock.of(k))
                 pop = self.net.create(core, len(ids), name=f"{core.name}#{len(self.pops)}", **params)
             except ConfigurationError as fault:
                 raise NESTErrors.BadProperty(str(fault)) from None
@@ -105,7 +122,8 @@ class Engine:
     def _projections(self) -> None:
         """Static connections are joined by kind; those of each plastic model make a projection of their own."""
         groups: dict[tuple[Any, ...], list[tuple[Batch, np.ndarray]]] = {}
-        for number, batch in enumerate(self._kernel.batches):
+        inputs, input_of = np.unique([_inputs(p.core) for p in self.pops], return_inverse=True)
+        for number, batch in enumerate(self.kernel.batches):
             if batch.kind not in ("neurons", "spikes_in", "current_in"):
                 continue
             alive = np.arange(len(batch)) if batch.alive is None else np.flatnonzero(batch.alive)
@@ -113,16 +131,15 @@ class Engine:
                 continue
             plain = batch.model.core.static and batch.model.weight_recorder is None
             large = plain and len(alive) >= _LARGE and np.ndim(batch.weight) == 0 and np.ndim(batch.delay) == 0
-            source, target = self.pop_of[batch.pre[alive]], self.pop_of[batch.post[alive]]
             drives = batch.kind != "neurons"
-            routing = np.array([p.core.model.routing.value if issubclass(p.core.model, Neuron) else "" for p in self.pops])
-            rows = [source if drives else np.zeros_like(source), np.unique(routing, return_inverse=True)[1][target]]
-            _, which = np.unique(np.stack(rows), axis=1, return_inverse=True)
-            for part in range(which.max() + 1):
-                chosen = alive[which.ravel() == part]
-                pre = int(self.pop_of[batch.pre[chosen[0]]]) if drives else -1
+            source = self.pop_of[batch.pre[alive]] if drives else np.zeros(1, np.int32)
+            code = source * len(inputs) + input_of[self.pop_of[batch.post[alive]]]
+            codes = np.flatnonzero(np.bincount(code))
+            for each in codes:
+                chosen = alive if len(codes) == 1 else alive[code == each]
                 name = "static" if plain else batch.model.name
-                key = (batch.kind, name, pre, routing[self.pop_of[batch.post[chosen[0]]]], number if large else -1)
+                pre = int(each) // len(inputs) if drives else -1
+                key = (batch.kind, name, pre, inputs[each % len(inputs)], number if large else -1)
                 groups.setdefault(key, []).append((batch, chosen))
         self.wired: list[Wired] = []
         self.find: dict[int, list[tuple[int, int, np.ndarray]]] = {}
@@ -134,13 +151,13 @@ class Engine:
                for sides in ([b.pre for b, _ in parts], [b.post for b, _ in parts])]  # fmt: skip
         nodes, index = zip(*(self._selection(each) for each in ids), strict=True)
         model = parts[0][0].model
-        columns = {name: _joined([(b.column(name), places) for b, places in parts], name == "delay")
+        columns = {name: joined([(b.column(name), places) for b, places in parts])
                    for name in ("weight", "delay", "receptor", *model.parameters)}  # fmt: skip
         receptor = columns.pop("receptor")
         if np.ndim(receptor) and (receptor == receptor[0]).all():
             receptor = int(receptor[0])
         n = len(ids[0])
-        if np.ndim(columns["weight"]) == 0 and n < _PLAIN_FROM and "weight" not in model.core.common:
+        if np.ndim(columns["weight"]) == 0 and n < PLAIN_FROM and "weight" not in model.core.common:
             columns["weight"] = np.full(n, columns["weight"])
         extra: dict[str, Any] = {k: model.defaults[k] for k in model.core.common if k != "weight"}
         if model.core.static:
@@ -149,10 +166,11 @@ class Engine:
             extra = {}
         else:
             core = model.core
+        name = f"{key[1]}#{len(self.wired)}"
+        self._heed_signs(name, columns)
         recorder = None
         if model.weight_recorder is not None:
             recorder = self.net.create("weight_recorder", name=f"weights#{len(self.wired)}")
-        name = f"{key[1]}#{len(self.wired)}"
         try:
             self.net.connect(
                 nodes[0], nodes[1], explicit(*index), synapse=core, receptor=receptor, name=name, weight_recorder=recorder,
@@ -166,9 +184,20 @@ class Engine:
             start += len(places)
         self.wired.append(Wired(name, parts))
 
+    def _heed_signs(self, name: str, columns: dict[str, Any]) -> None:
+        """Weights whose sign is not that of Wmax: NEST takes them in Connect, the core only when it is compiled."""
+        if "Wmax" not in columns:
+            return
+        weight = columns["weight"]
+        wrong = (np.asarray(weight) >= 0) != (np.asarray(columns["Wmax"]) >= 0)
+        if wrong.any():
+            self._signs.append((name, weight))
+            columns["weight"] = np.where(wrong, -np.asarray(weight), weight)
+            columns["weight"] = np.where(columns["weight"] == 0, columns["Wmax"], columns["weight"])
+
     def _selection(self, ids: np.ndarray) -> tuple[Nodes, np.ndarray]:
         """The populations that nodes lie in, as a selection, and the nodes' positions in it."""
-        pops = np.unique(self.pop_of[ids])
+        pops = np.flatnonzero(np.bincount(self.pop_of[ids]))
         sizes = [len(self.pops[p].ids) for p in pops]
         starts = np.zeros(len(self.pops), np.int64)
         starts[pops] = np.cumsum([0, *sizes[:-1]])
@@ -177,23 +206,23 @@ class Engine:
 
     def _recorders(self) -> None:
         """All spikes of neurons are recorded, and those of generators that a spike_recorder listens to."""
-        k = self._kernel
+        k = self.kernel
         self._all = None
         emitting = [p for p in self.pops if not issubclass(p.core.model, Drive)]
         if emitting:
             self._all = self.net.create("spike_recorder", name="spikes")
             self.net.connect(sum((p.core for p in emitting[1:]), Nodes.of(emitting[0].core)), self._all)
-        self._direct: list[tuple[int, int]] = []  # of the drives that are recorded: recorder and generator, by place
+        self.direct: list[tuple[int, int]] = []  # of the drives that are recorded: recorder and generator, by place
         for batch in k.recorded_nodes("spikes"):
             alive = np.arange(len(batch)) if batch.alive is None else np.flatnonzero(batch.alive)
             for i in alive:
                 pop = self.pops[self.pop_of[batch.pre[i]]]
                 if issubclass(pop.core.model, Drive):
-                    one = self.net.create("spike_recorder", name=f"direct#{len(self._direct)}")
+                    one = self.net.create("spike_recorder", name=f"direct#{len(self.direct)}")
                     self.net.connect(pop.core[int(self.place_of[batch.pre[i]])], one)
-                    self._direct.append((int(batch.post[i]), int(batch.pre[i])))
-        self.samplers: dict[tuple[Any, ...], tuple[Population, np.ndarray]] = {}
-        self._sampled: dict[int, tuple[tuple[Any, ...], np.ndarray]] = {}
+                    self.direct.append((int(batch.post[i]), int(batch.pre[i])))
+        self.samplers: dict[tuple[Any, ...], Population] = {}
+        self.sampled: dict[int, tuple[tuple[Any, ...], np.ndarray]] = {}
         wanted: dict[tuple[Any, ...], list[np.ndarray]] = {}
         for batch in k.recorded_nodes("states"):
             alive = np.ones(len(batch), bool) if batch.alive is None else batch.alive
@@ -204,22 +233,27 @@ class Engine:
                 targets = batch.post[alive & (batch.pre == node)]
                 if not fields:
                     continue
-                old = self._sampled.get(int(node), (setting, np.zeros(0, np.int32)))[1]
-                self._sampled[int(node)] = setting, np.concatenate([old, targets])
+                old = self.sampled.get(int(node), (setting, np.zeros(0, np.int32)))[1]
+                self.sampled[int(node)] = setting, np.concatenate([old, targets])
                 wanted.setdefault(setting, []).append(targets)
+        stimulators = np.array([issubclass(p.core.model, Device) for p in self.pops], bool)
         for number, (setting, lists) in enumerate(wanted.items()):
             fields, interval, offset = setting
             ids = np.unique(np.concatenate(lists))
             meter = self.net.create(
                 "multimeter", name=f"states#{number}", record_from=list(fields), interval=interval, offset=offset
             )
+            ids = ids[self.pop_of[ids] >= 0]  # of generators, `Readout` computes the currents
+            ids = ids[~stimulators[self.pop_of[ids]]] if len(ids) else ids
+            if not len(ids):
+                continue
             nodes, _ = self._selection(ids)
             picked = Nodes(tuple((pop, np.sort(self.place_of[ids[self.pop_of[ids] == self._number(pop)]])) for pop, _ in nodes))
             try:
                 self.net.connect(meter, picked)
             except ConfigurationError as fault:
                 raise NESTErrors.IllegalConnection(str(fault)) from None
-            self.samplers[setting] = meter, ids
+            self.samplers[setting] = meter
 
     def _number(self, pop: Population) -> int:
         return next(i for i, p in enumerate(self.pops) if p.core is pop)
@@ -245,148 +279,38 @@ class Engine:
 
     def run(self, steps: int) -> None:
         """Simulate, and give the recorders what they recorded."""
-        h = self._kernel.resolution
+        self.readout.currents.run(steps)
+        ahead = (self.kernel.steps + steps - 1) // self.readout.slice_steps * self.readout.slice_steps - self.kernel.steps
+        if self._plastic and ahead >= 0:
+            self._advance(ahead)
+            early = int(self.sim.state.step) % self.sim.program.plan.slice_steps  # of the core's slices
+            with jax.enable_x64(True):
+                self._shown = settled(self).tables if early else _copy(self.sim.state.tables)
+            self._advance(steps - ahead)
+        else:
+            self._advance(steps)
+        self.kernel.steps += steps
+        taken = self.sim.take()
+        step, source, count = taken.spikes
+        self.readout.give_spikes(step, source, count, steps)
+        self.readout.give_samples(taken.samples)
+        self.readout.give_weights(taken.trails)
+
+    def _advance(self, steps: int) -> None:
         try:
             with jax.enable_x64(True):
-                self.sim.run(round(steps * h, 9), progress=bool(self._kernel.settings.values["print_time"]))
+                time = round(steps * self.kernel.resolution, 9)
+                self.sim.run(time, progress=bool(self.kernel.settings.values["print_time"]))
         except SimulationError as fault:
             raise NESTErrors.NumericalInstability(str(fault)) from None
-        self._kernel.steps += steps
-        taken = self.sim.take()
-        self._give_spikes(*taken.spikes)
-        self._give_samples(taken.samples)
-        self._give_weights(taken.trails)
 
-    def _give_spikes(self, step: np.ndarray, source: np.ndarray, count: np.ndarray) -> None:
-        k = self._kernel
-        count = np.round(count).astype(np.int64)
-        if (count != 1).any():
-            step, source = np.repeat(step, count), np.repeat(source, count)
-        ids = self._sources[source]
-        step = step.astype(np.int64)
-        neurons = ids > 0
-        stimulators = np.array([issubclass(p.core.model, Device) for p in self.pops], bool)
-        counted = neurons.copy()
-        counted[neurons] = ~stimulators[self.pop_of[ids[neurons]]]
-        self.counted = int(counted.sum())
-        np.maximum.at(self.last_spike, ids[neurons], step[neurons] * k.resolution)
-        slices = (step - 1) // self._slice
-        for node, r in k.recorders.items():
-            if r.kind != "spikes":
-                continue
-            senders = [b.pre[(b.post == node) & (True if b.alive is None else b.alive)] for b in k.recorded_nodes("spikes")]
-            listed = np.concatenate([np.zeros(0, np.int32), *senders])
-            if not len(listed):
-                continue
-            times = np.bincount(listed, minlength=k.size + 1)
-            mine = np.flatnonzero(neurons)
-            mine = np.repeat(mine, times[ids[mine]])
-            direct = [-1 - d for d, (recorder, _) in enumerate(self._direct) if recorder == node]
-            if direct:
-                mine = np.concatenate([mine, np.flatnonzero(np.isin(ids, direct))])
-            who = ids[mine]
-            who = np.where(who < 0, np.array([g for _, g in self._direct] or [0])[np.maximum(-1 - who, 0)], who)
-            order = np.lexsort((step[mine], who, slices[mine]))
-            r.add(step[mine][order], who[order])
-
-    @property
-    def _slice(self) -> int:
-        return max(round(self._kernel.min_delay / self._kernel.resolution), 1)
-
-    def _give_samples(self, samples: Mapping[str, tuple[np.ndarray, Mapping[str, np.ndarray]]]) -> None:
-        """Samples reach a multimeter one slice later: those of the last slice wait for the next run."""
-        k = self._kernel
-        plan = self.sim.program.plan
-        new: dict[str, tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]] = {}
-        for s in plan.samplings:
-            if s.key not in samples:
-                continue
-            steps, values = samples[s.key]
-            senders = self._core_ids(s.senders)
-            old = new.get(s.recorder)
-            if old is not None:
-                senders = np.concatenate([old[1], senders])
-                values = {f: np.concatenate([old[2][f], v], axis=-1) for f, v in values.items()}
-            new[s.recorder] = steps, senders, dict(values)
-        length = self._slice
-        horizon = (-(-k.steps // length) - 1) * length
-        for node, (setting, targets) in self._sampled.items():
-            meter, _ = self.samplers[setting]
-            rows = self._waiting.pop(node, [])
-            if meter.name in new:
-                steps, senders, values = new[meter.name]
-                column = np.full(k.size + 1, -1)
-                column[senders] = np.arange(len(senders))
-                picked = column[targets]
-                m, n = len(steps), len(targets)
-                flat = {f: np.asarray(v)[..., picked].reshape(m * n) for f, v in values.items()}
-                flat["senders"] = np.tile(targets.astype(np.int64), m)
-                flat["order"] = np.tile(np.arange(n), m)
-                rows.append((np.repeat(steps.astype(np.int64), n), flat))
-            if not rows:
-                continue
-            step = np.concatenate([r[0] for r in rows])
-            table = {f: np.concatenate([r[1][f] for r in rows]) for f in rows[0][1]}
-            ready = step <= horizon
-            if not ready.all():
-                self._waiting[node] = [(step[~ready], {f: v[~ready] for f, v in table.items()})]
-            step, table = step[ready], {f: v[ready] for f, v in table.items()}
-            order = np.lexsort((step, table.pop("order"), (step - 1) // length))
-            r = k.recorders[node]
-            r.add(step[order], table.pop("senders")[order], **{f: v[order] for f, v in table.items()})
-
-    def _core_ids(self, core: np.ndarray) -> np.ndarray:
+    def ids_of(self, core: np.ndarray) -> np.ndarray:
         """IDs of nodes from the core's identities."""
         out = np.zeros(len(core), np.int64)
         for p in self.pops:
             here = (core >= p.core.first) & (core < p.core.first + p.core.n)
             out[here] = p.ids[core[here] - p.core.first]
         return out
-
-    def _give_weights(self, trails: Mapping[str, tuple[np.ndarray, ...]]) -> None:
-        k = self._kernel
-        for wired in self.wired:
-            model = wired.parts[0][0].model
-            if model.weight_recorder is None:
-                continue
-            order = self.sim.program.order_of(wired.name)
-            rows: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-            offset = 0
-            for key, _, n in self.sim.program._connection_parts(wired.name):
-                if key in trails:
-                    step, place, weight = trails[key]
-                    rows.append((step.astype(np.int64) + 1, order[place + offset], weight))
-                offset += n
-            if not rows:
-                continue
-            step, drawn, weight = (np.concatenate([r[i] for r in rows]) for i in range(3))
-            pre, post, receptor = (
-                np.concatenate([np.broadcast_to(c, len(b))[p] for c, b, p in each])
-                for each in (
-                    [(b.pre, b, p) for b, p in wired.parts],
-                    [(b.post, b, p) for b, p in wired.parts],
-                    [(b.receptor, b, p) for b, p in wired.parts],
-                )
-            )
-            ports = np.argsort(np.argsort(pre, kind="stable"), kind="stable")
-            sort = np.lexsort((drawn, step))
-            step, drawn, weight = step[sort], drawn[sort], weight[sort]
-            for node in model.weight_recorder._ids:
-                r = k.recorders[int(node)]
-                keep = np.ones(len(step), bool)
-                if r.senders is not None and len(r.senders):
-                    keep &= np.isin(pre[drawn], r.senders._ids)
-                if r.targets is not None and len(r.targets):
-                    keep &= np.isin(post[drawn], r.targets._ids)
-                d = drawn[keep]
-                r.add(
-                    step[keep],
-                    pre[d].astype(np.int64),
-                    weights=weight[keep],
-                    targets=post[d].astype(np.int64),
-                    receptors=receptor[d].astype(np.int64),
-                    ports=ports[d].astype(np.int64),
-                )
 
     # --- live values ----------------------------------------------------------------------------------------------
 
@@ -397,7 +321,8 @@ class Engine:
     def read(self, block: Block, key: str, places: np.ndarray) -> list[Any] | None:
         """The present values of a state, None for what is no state."""
         if key == "t_spike":
-            return [float(np.round(t, 6)) for t in self.last_spike[block.first + places]]
+            last = self.last_spike[block.first + places]
+            return np.where(last < 0, -1.0, Clock.of(self.kernel).ms(last)).tolist()
         if key not in block.model.states:
             return None
         ids = block.first + places
@@ -407,15 +332,17 @@ class Engine:
             for p in np.unique(pops):
                 here = np.flatnonzero(pops == p)
                 values = np.asarray(self.sim.program.get(self.sim.state, f"{self.pops[p].core.name}.{key}"))
-                for i in here:
-                    v = values[..., self.place_of[ids[i]]]
-                    out[i] = float(v) if v.ndim == 0 else v
+                mine = values[..., self.place_of[ids[here]]].T
+                for i, v in zip(here.tolist(), mine.tolist() if mine.ndim == 1 else mine, strict=True):
+                    out[i] = v
         return out
 
     def write(self, block: Block, places: np.ndarray, columns: Mapping[str, tuple[Any, bool]]) -> None:
         """Bring parameters and states of nodes into the program."""
         core, ids = block.model.core, block.first + places
         names = [k for k in columns if k in core.parameters or k in block.model.states or k in getattr(core, "options", ())]
+        if "precise_times" in columns:
+            self.stale = True
         if not names or issubclass(core, Recorder):
             return
         if any(core.parameters[k].dim is not None for k in names if k in core.parameters) and issubclass(core, Neuron):
@@ -423,37 +350,34 @@ class Engine:
         with jax.enable_x64(True):
             for p in np.unique(self.pop_of[ids]):
                 if p >= 0:
-                    self._write(self.pops[p], block, names)
+                    self._write(self.pops[p], block, places, names)
 
-    def _write(self, pop: Pop, block: Block, names: list[str]) -> None:
+    def _write(self, pop: Pop, block: Block, places: np.ndarray, names: list[str]) -> None:
         core = block.model.core
         parts = [(b, p - b.first) for b, p in self._parts(pop)]
         if issubclass(core, Device):
-            wanted = _params(core, parts)
-            self.sim.set(pop.core, **{k: wanted[k] for k in names if k in wanted})
+            wanted = params_of(core, parts, Clock.of(self.kernel))
+            try:
+                self.sim.set(pop.core, **{k: wanted[k] for k in names if k in wanted})
+            except ConfigurationError:  # lists of unequal lengths, the first weights of spikes: another program
+                self.stale = True
             return
-        sim, n = self.sim, len(pop.ids)
+        sim = self.sim
         for key in names:
-            column = np.asarray(sum((b.column(key, places) for b, places in parts), []), float)
-            if core.parameters.get(key) is not None and core.parameters[key].dim is not None:
-                continue
             path = f"{pop.core.name}.{key}"
             if key in core.states:
                 old = np.array(sim.program.get(sim.state, path))
-                at = 0
-                for b, places in parts:
-                    if b is block:
-                        old[at : at + len(places)] = column[at : at + len(places)]
-                    at += len(places)
+                here = self.pop_of[block.first + places] == self._number(pop.core)
+                old[self.place_of[(block.first + places)[here]]] = block.array(key, places[here])
                 sim.state = sim.program.set(sim.state, {path: old})
-            else:
-                same = n >= _PLAIN_FROM and (column == column[0]).all()
-                sim.params = sim.program.set(sim.params, {path: column[0] if same else column})
-        sim.state = jax.tree.map(lambda x: jax.numpy.array(x, copy=True), sim.state)
+            elif core.parameters.get(key) is not None and core.parameters[key].dim is None:
+                column = params_of(core, parts, Clock.of(self.kernel))[key]
+                sim.params = sim.program.set(sim.params, {path: column})
+        sim.state = _copy(sim.state)
 
     def _parts(self, pop: Pop) -> list[tuple[Block, np.ndarray]]:
         found = []
-        for block, here, _ in self._kernel.blocks_of(pop.ids):
+        for block, here, _ in self.kernel.blocks_of(pop.ids):
             found.append((block, pop.ids[here]))
         return found
 
@@ -464,15 +388,18 @@ class Engine:
         if core.static or (key not in core.states) or batch.number not in self.find:
             return None
         out = np.full(len(batch), np.nan)
+        if state is None:
+            state = self._state_shown()
         with jax.enable_x64(True):
             for number, start, places in self.find[batch.number]:
                 wired = self.wired[number]
                 values = np.empty(wired.n)
-                values[self.sim.program.order_of(wired.name)] = np.asarray(
-                    self.sim.program.get(self.sim.state if state is None else state, f"{wired.name}.{key}")
-                )
+                values[self.sim.program.order_of(wired.name)] = np.asarray(self.sim.program.get(state, f"{wired.name}.{key}"))
                 out[places] = values[start : start + len(places)]
         return out
+
+    def _state_shown(self) -> Any:
+        return self.sim.state if self._shown is None else replace(self.sim.state, tables=self._shown)
 
     def write_connections(self, batch: Batch, key: str) -> None:
         """Bring a property of connections into the program."""
@@ -486,78 +413,42 @@ class Engine:
             for number, _, _ in self.find[batch.number]:
                 wired = self.wired[number]
                 live = key in core.states and not core.static
-                column = _joined([(b.column(key), places) for b, places in wired.parts], False)
+                order = self.sim.program.order_of(wired.name)
+                column = joined([(b.column(key), places) for b, places in wired.parts])
+                if live:  # of the other batches the ledger does not know the present values
+                    column = np.array(np.broadcast_to(column, wired.n))
+                    now = np.empty(wired.n)
+                    now[order] = np.asarray(self.sim.program.get(self.sim.state, f"{wired.name}.{key}"))
+                    others = np.concatenate([np.full(len(places), b is not batch) for b, places in wired.parts])
+                    column[others] = now[others]
                 if np.ndim(column):
-                    column = np.asarray(column)[self.sim.program.order_of(wired.name)]
+                    column = np.asarray(column)[order]
                 path = f"{wired.name}.{key}"
                 if live:
                     self.sim.state = self.sim.program.set(self.sim.state, {path: column})
+                    if self._shown is not None:
+                        self._shown = self.sim.program.set(self._state_shown(), {path: column}).tables
                 else:
                     self.sim.params = self.sim.program.set(self.sim.params, {path: column})
-            self.sim.state = jax.tree.map(lambda x: jax.numpy.array(x, copy=True), self.sim.state)
+            self.sim.state = _copy(self.sim.state)
 
     def reseed(self) -> None:
-        key = random.key_from_seed(int(self._kernel.settings.values["rng_seed"]))
+        key = random.key_from_seed(int(self.kernel.settings.values["rng_seed"]))
         self.sim.state = jax.tree.map(lambda x: x, self.sim.state)
         object.__setattr__(self.sim.state, "key", key)
 
 
-def _by_sizes(block: Block, places: np.ndarray) -> list[tuple[tuple[Any, ...], np.ndarray]]:
-    """Nodes of a block by the lengths of their lists and by what all nodes of a population must share."""
-    core = block.model.core
-    keys = [k for k, p in core.parameters.items() if p.dim is not None] if issubclass(core, Neuron) else []
-    flags = [k for k in ("allow_offgrid_times",) if k in block.shared]
-    if not len(places):
-        return []
-    if not any(k in block.each for k in (*keys, *flags)):
-        first = int(places[0])
-        key = tuple(len(block.value(k, first)) for k in keys) + tuple(block.value(k, first) for k in flags)
-        return [(key, places)]
-    found: dict[tuple[Any, ...], list[int]] = {}
-    for place in places:
-        key = tuple(len(block.value(k, int(place))) for k in keys) + tuple(block.value(k, int(place)) for k in flags)
-        found.setdefault(key, []).append(int(place))
-    return [(key, np.array(chosen)) for key, chosen in found.items()]
+def _copy(tree: Any) -> Any:
+    with jax.enable_x64(True):
+        return jax.tree.map(lambda x: jax.numpy.array(x, copy=True), tree)
 
 
-def _params(core: type[Any], parts: list[tuple[Block, np.ndarray]]) -> dict[str, Any]:
-    """The parameters, initial states and options of the nodes of `parts`, as the core takes them."""
-    n = sum(len(places) for _, places in parts)
-    keys = [*core.parameters, *(k for k in core.states if k in parts[0][0].shared), *getattr(core, "options", ())]
-    params: dict[str, Any] = {}
-    for key in keys:
-        column: list[Any] = []
-        for block, places in parts:
-            column += block.column(key, places)
-        if key == "allow_offgrid_times":
-            params[key] = column[0]
-            continue
-        vector = np.ndim(column[0]) > 0
-        if vector:
-            lengths = {len(v) for v in column}
-            if lengths == {0}:
-                if key not in getattr(core, "options", ()):
-                    continue
-            params[key] = [np.asarray(v, float) for v in column] if len(lengths) > 1 or n > 1 else np.asarray(column[0], float)
-            if len(lengths) == 1 and n > 1 and key in core.parameters:
-                params[key] = np.asarray(column, float)
-            continue
-        values = np.asarray(column, float)
-        if key == "stop":
-            values = np.where(values > 1e300, np.inf, values)
-        if key == "V_min":
-            values = np.where(values < -1e300, -np.inf, values)
-        params[key] = float(values[0]) if n >= _PLAIN_FROM and (values == values[0]).all() else values
-    return params
-
-
-def _joined(parts: list[tuple[Any, np.ndarray]], may_be_one: bool) -> Any:
-    """Values of connections: one for all if it is one everywhere, else an array."""
-    ones = {float(v) for v, _ in parts if np.ndim(v) == 0}
-    if len(ones) == 1 and all(np.ndim(v) == 0 for v, _ in parts):
-        value = next(iter(ones))
-        return int(value) if isinstance(parts[0][0], (int, np.integer)) else value
-    return np.concatenate([np.broadcast_to(v, len(p)) if np.ndim(v) == 0 else np.asarray(v)[p] for v, p in parts])
+def _inputs(pop: Population) -> str:
+    """What connections to nodes of a population have in common: how they are routed, and to how many ports."""
+    if not issubclass(pop.model, Neuron):
+        return ""
+    ports = str(pop.dims.get("ports", "")) if pop.model.routing is Routing.PORTS else ""
+    return pop.model.routing.value + ports
 
 
 __all__ = ["Engine"]

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxnest.nest import _help
+from jaxnest.nest._calcium import check_calcium
+from jaxnest.nest._clock import Clock
+from jaxnest.nest._device_rules import check_windows
 from jaxnest.nest._errors import NESTErrors, unknown_model, unread_keys
+from jaxnest.nest._generators import settle
 from jaxnest.nest._ledger import Batch, Block, cast, check_key, check_values
 from jaxnest.nest._models import NODE_KEYS, NodeModel, Registry, SynapseModel
 from jaxnest.nest._parameters import Context, Parameter
-from jaxnest.nest._recorders import Recorder
+from jaxnest.nest._recorders import BACKEND_KEYS, Recorder
 from jaxnest.nest._settings import Settings
 
 if TYPE_CHECKING:
@@ -24,7 +28,7 @@ class Kernel:
     """Everything that NEST's kernel knows. `reset` is NEST's ResetKernel."""
 
     def __init__(self) -> None:
-        self.verbosity: int = _help.VerbosityLevel.INFO
+        self.verbosity: _help.VerbosityLevel = _help.VerbosityLevel.INFO
         self.settings = Settings(self)
         self.reset()
 
@@ -41,6 +45,7 @@ class Kernel:
         self.steps = 0
         self.changes = 0  # of the connections: what SynapseCollections compare themselves with
         self.delays_used: tuple[float, float] | None = None
+        self.ports: tuple[int, list[np.ndarray]] | None = None  # of all connections, and the number of changes then
         self.reseed()
 
     def reseed(self) -> None:
@@ -79,8 +84,9 @@ class Kernel:
         block = Block(model, self.size + 1, n, dict(model.defaults))
         self.blocks.append(block)
         if model.element_type == "recorder":
+            settings = {k: block.shared.pop(k) for k in BACKEND_KEYS if k in block.shared}
             for node in range(block.first, block.first + n):
-                self.recorders[node] = Recorder(self, node, block)
+                self.recorders[node] = Recorder(self, node, block, settings)
         self.structure_changed()
         return block
 
@@ -103,11 +109,34 @@ class Kernel:
     def block_of(self, node: int) -> Block:
         return self.blocks_of(np.array([node]))[0][0]
 
+    def threads_of(self, ids: np.ndarray) -> np.ndarray:
+        """The thread (n,) that NEST would have each node on: neurons take turns, devices are counted to the first."""
+        threads = np.array(ids) % self.settings.values["total_num_virtual_procs"]
+        for block, here, _ in self.blocks_of(ids):
+            if block.model.element_type != "neuron":
+                threads[here] = 0
+        return threads
+
+    def _thread_places(self, ids: np.ndarray) -> list[int]:
+        """The number of each node among those on its thread, where NEST has a copy of each device on each thread; -1 before
+        there are connections or a simulation."""
+        if not (self.simulated or self.batches):
+            return [-1] * len(ids)
+        step, threads = self.settings.values["total_num_virtual_procs"], self.threads_of(ids)
+        before = np.zeros(len(ids), np.int64)
+        for b in self.blocks:
+            end = np.clip(ids, b.first, b.first + b.n)
+            if b.model.element_type == "neuron":
+                before += (end - threads + step - 1) // step - (b.first - threads + step - 1) // step
+            else:
+                before += end - b.first
+        return [int(i) for i in before]
+
     def keys_of(self, block: Block) -> list[str]:
         """The properties that `get` shows of the nodes of a block."""
         keys = {*NODE_KEYS, *block.shared}
         if block.model.element_type == "recorder":
-            keys |= {"events", "n_events"} if block.shared["record_to"] == "memory" else set()
+            keys |= {"events", "n_events"} if self.recorders[block.first].value("record_to") == "memory" else {"n_events"}
             keys |= self.recorders[block.first].status_keys()
         names = block.model.recordables(block.shared)
         if names:
@@ -122,11 +151,9 @@ class Kernel:
         if key == "global_id":
             return [int(i) for i in ids]
         if key == "vp" or key == "thread":
-            threads = self.settings.values["total_num_virtual_procs"]
-            device = block.model.element_type != "neuron"
-            return [0 if device else int(i % threads) for i in ids]
+            return [int(t) for t in self.threads_of(ids)]
         if key == "thread_local_id":
-            return [-1] * len(ids) if not self.simulated else [int(i) - 1 for i in ids]
+            return self._thread_places(ids)
         fixed = {
             "model": block.model.name,
             "model_id": block.model.model_id,
@@ -164,7 +191,7 @@ class Kernel:
         parts = self.blocks_of(ids)
         prepared = [self._prepared(block, here, places, params, each) for block, here, places in parts]
         for (block, _, places), columns in zip(parts, prepared, strict=True):
-            for key, (values, several) in columns.items():
+            for key, (values, several) in sorted(columns.items(), key=lambda item: item[0] != "record_to"):
                 if block.model.element_type == "recorder" and self._set_recorders(block, places, key, values, several):
                     continue
                 block.assign(key, places, values, several)
@@ -177,7 +204,9 @@ class Kernel:
         """The new values by key, checked: (value, False) for all, or (values, True)."""
         model, first_id = block.model, int(block.first + places[0])
         special = {"events", "n_events"} if model.element_type == "recorder" else set()
-        known = block.keys() | special | (self.recorders[block.first].status_keys() if special else set())
+        known = (
+            block.keys() | special | (self.recorders[block.first].status_keys(params.get("record_to")) if special else set())
+        )
         unknown = [k for k in params if k not in known and k not in NODE_KEYS]
         if unknown and self.settings.values["dict_miss_is_error"]:
             raise unread_keys("params", "NodeManager::set_status", unknown)
@@ -202,6 +231,10 @@ class Kernel:
             else:
                 check_key(model, key, value)
                 columns[key] = (value if key in special or key not in model.defaults else cast(model, key, value)), False
+        check_windows(block, places, columns, Clock.of(self))
+        owner = f"Setting status of a '{model.name}' with node ID {first_id}"
+        check_calcium(owner, {key: values for key, (values, _) in columns.items()})
+        columns = settle(self, block, places, columns)
         touched = set(columns) & (set(model.core.parameters) | model.states)
         if touched:
             numbers = {}
@@ -220,7 +253,8 @@ class Kernel:
 
     def _set_recorders(self, block: Block, places: np.ndarray, key: str, values: Any, several: bool) -> bool:
         nodes = [self.recorders[int(block.first + p)] for p in places]
-        return all([r.set(key, values[k] if several else values) for k, r in enumerate(nodes)])
+        taken = [r.set(key, values[k] if several else values) for k, r in enumerate(nodes)]
+        return all(taken)
 
     # --- connections ----------------------------------------------------------------------------------------------
 
@@ -248,19 +282,19 @@ class Kernel:
 
     def check_delays(self, low: float, high: float) -> None:
         """**Raises:** `BadDelay`."""
-        h = self.resolution
-        if low < h - 1e-9:
-            raise NESTErrors.BadDelay(f"Delay {low} must be greater than or equal to resolution")
-        if self.simulated and self.delays_used is not None:
-            minimum, maximum = self.min_delay, self.max_delay
-            if low < minimum - 1e-9 or high > maximum + 1e-9:
-                bad = low if low < minimum - 1e-9 else high
-                raise NESTErrors.BadDelay(f"Minimum and maximum delay cannot be changed after Simulate has been called: {bad}")
-        if self.settings.user_delays is not None:
-            minimum, maximum = self.settings.user_delays
-            if low < minimum - 1e-9 or high > maximum + 1e-9:
-                bad = low if low < minimum - 1e-9 else high
-                raise NESTErrors.BadDelay(f"Delay {bad} is not within [{minimum}, {maximum}]")
+        text = "Delay value {:g} is invalid: Delay must be {}"
+        if low < self.resolution - 1e-9:
+            raise NESTErrors.BadDelay(text.format(low, "greater than or equal to resolution"))
+        fixed = self.simulated and self.delays_used is not None
+        if not fixed and self.settings.user_delays is None:
+            return
+        why = " You may set min_delay before creating connections."
+        if fixed:
+            why = " Minimum and maximum delay cannot be changed after Simulate has been called."
+        if low < self.min_delay - 1e-9:
+            raise NESTErrors.BadDelay(text.format(low, "greater than or equal to min_delay.") + why)
+        if high > self.max_delay + 1e-9:
+            raise NESTErrors.BadDelay(text.format(high, "smaller than or equal to max_delay.") + why)
 
     def note_delays(self, low: float, high: float) -> None:
         if self.delays_used is None:

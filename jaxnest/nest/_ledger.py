@@ -12,7 +12,7 @@ from jaxnest._declare import check_together, checked
 from jaxnest._values import Values
 from jaxnest.errors import ConfigurationError
 from jaxnest.nest._errors import NESTErrors, type_mismatch
-from jaxnest.nest._models import NOT_YET, READ_ONLY, NodeModel, SynapseModel
+from jaxnest.nest._models import NODE_KEYS, NOT_YET, READ_ONLY, NodeModel, SynapseModel
 
 
 @dataclass(eq=False)
@@ -25,6 +25,7 @@ class Block:
     n: int
     shared: dict[str, Any]
     each: dict[str, Any] = field(default_factory=dict)
+    synapse: np.ndarray | None = None  # (n,) of generators: the number of the synapse model that each sends by, -1 for none yet
 
     def keys(self) -> frozenset[str]:
         return frozenset(self.shared)
@@ -36,8 +37,12 @@ class Block:
         """The values of the nodes at `places`."""
         if key in self.each:
             values = self.each[key]
-            return [values[i] for i in places]
+            return values[places].tolist() if isinstance(values, np.ndarray) else [values[i] for i in places]
         return [self.shared[key]] * len(places)
+
+    def array(self, key: str, places: np.ndarray) -> np.ndarray:
+        """The values (n,) of the nodes at `places`, of a property that is a number."""
+        return np.asarray(self.each[key], float)[places] if key in self.each else np.full(len(places), float(self.shared[key]))
 
     def assign(self, key: str, places: np.ndarray, values: Any, several: bool) -> None:
         """Set the property of the nodes at `places`: to one value, or (`several`) to one each."""
@@ -54,8 +59,15 @@ class Block:
             column[place] = values[k] if several else values
 
 
+def in_range(value: Any) -> None:
+    """**Raises:** Python's `OverflowError` for an integer that does not fit 64 bits."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise OverflowError(f"Integer {value} out of range for C++ long [{-(2**63)}, {2**63 - 1}]")
+
+
 def cast(model: NodeModel, key: str, value: Any) -> Any:
-    """`value` of a property as NEST stores it. **Raises:** `TypeMismatch`."""
+    """`value` of a property as NEST stores it. **Raises:** `TypeMismatch`; `OverflowError`."""
+    in_range(value)
     like = model.defaults[key]
     if isinstance(like, bool):
         if not isinstance(value, (bool, np.bool_)):
@@ -94,7 +106,9 @@ def check_key(model: NodeModel, key: str, value: Any) -> None:
         raise NESTErrors.UnaccessedDictionaryEntry(
             f"Unaccessed elements in params, in function NodeManager::set_status:  {key}"
         )
-    if key in NOT_YET and value != model.defaults.get(key):
+    if key == "frozen" and value and model.records == "states":
+        raise NESTErrors.BadProperty(f"Setting status of a '{model.name}': {model.core.name} cannot be frozen.")
+    if key in NOT_YET and value != {**NODE_KEYS, **model.defaults}[key]:
         raise NESTErrors.NotImplemented(f"{model.name}: NEST can change {key}, jaxnest does not yet")
 
 
@@ -192,6 +206,8 @@ def synapse_check(model: SynapseModel, values: Mapping[str, Any]) -> None:
                 fault = s.fault(np.asarray(values[key], float))
                 if fault:
                     raise ConfigurationError(f"{model.name}: {key} {fault}")
+            if key in model.defaults:
+                given[key] = np.asarray(values.get(key, model.defaults[key]), float)
         given["weight"] = np.asarray(values.get("weight", model.defaults["weight"]), float)
         check_together(core, model.name, Values(given))
     except ConfigurationError as fault:

@@ -50,8 +50,8 @@ _NEURON_KEYS: Mapping[str, Any] = {
 }
 #: properties that NEST has and jaxnest cannot change yet
 NOT_YET = frozenset(
-    "beta_Ca tau_Ca Ca ignore_and_spike ignore_and_spike_interval ignore_and_spike_offset synaptic_elements frozen "
-    "node_uses_wfr stimulus_source flush_event_send_interval shift_now_spikes precise_times y_0 y_1 off_grid_spiking".split()
+    "ignore_and_spike ignore_and_spike_interval ignore_and_spike_offset synaptic_elements frozen "
+    "node_uses_wfr stimulus_source flush_event_send_interval y_0 y_1 off_grid_spiking".split()
 )
 #: properties that are there to be read
 READ_ONLY = frozenset(NODE_KEYS) - {"frozen"} | {
@@ -67,6 +67,7 @@ READ_ONLY = frozenset(NODE_KEYS) - {"frozen"} | {
     "available",
     "capacity",
 }
+MAX_SYNAPSE_MODELS = 511
 _CURRENT_RECORDABLES = ("ac_generator", "dc_generator", "noise_generator", "step_current_generator")
 
 
@@ -127,6 +128,7 @@ class SynapseModel:
     synapse_id: int
     defaults: Mapping[str, Any]
     labelled: bool = False
+    hpc: bool = False  # smaller in NEST, and only for the receptor 0
     weight_recorder: Any = None
     sizeof: int = 40
 
@@ -142,6 +144,14 @@ class Registry:
 
     nodes: dict[str, NodeModel] = field(default_factory=dict)
     synapses: dict[str, SynapseModel] = field(default_factory=dict)
+    changed: bool = False  # by CopyModel or SetDefaults: then the resolution must stay as it is
+
+    def round_delays(self, h: float) -> None:
+        """Bring the delays of synapse models onto the grid of `h` ms: upwards, as NEST does."""
+        for name, model in self.synapses.items():
+            delay = round(float(np.ceil(model.defaults["delay"] / h - 1e-9)) * h, 9)
+            if delay != model.defaults["delay"]:
+                self.synapses[name] = replace(model, defaults={**model.defaults, "delay": delay})
 
     @classmethod
     def fresh(cls) -> Registry:
@@ -152,7 +162,9 @@ class Registry:
         for name, core in sorted(synapses.items()):
             for suffix in ("", "_hpc", "_lbl"):
                 defaults = synapse_defaults(core)
-                found.synapses[name + suffix] = SynapseModel(name + suffix, core, number, defaults, suffix == "_lbl")
+                found.synapses[name + suffix] = SynapseModel(
+                    name + suffix, core, number, defaults, labelled=suffix == "_lbl", hpc=suffix == "_hpc"
+                )
                 number += 1
         return found
 
@@ -164,6 +176,8 @@ class Registry:
             number = max(m.model_id for m in self.nodes.values()) + 1
             self.nodes[new] = replace(self.nodes[existing], name=new, model_id=number)
         else:
+            if len(self.synapses) >= MAX_SYNAPSE_MODELS:
+                raise NESTErrors.KernelException("Synapse model count exceeded")
             number = max(m.synapse_id for m in self.synapses.values()) + 1
             self.synapses[new] = replace(self.synapses[existing], name=new, synapse_id=number)
 
@@ -195,7 +209,7 @@ def _extra(core: type[Any]) -> dict[str, Any]:
             return kind | {"record_from": ["V_m"] if core.name == "voltmeter" else []}
         return kind
     if issubclass(core, Source):
-        times = {"spike_times": np.zeros(0), "spike_weights": np.zeros(0), "spike_multiplicities": np.zeros(0, int)}
+        times = {"spike_times": np.zeros(0), "spike_weights": np.zeros(0), "spike_multiplicities": np.zeros(0, np.int64)}
         flags = {"allow_offgrid_times": False, "precise_times": False, "shift_now_spikes": False}
         return times | flags | {"label": "", "stimulus_source": ""}
     if issubclass(core, Drive):

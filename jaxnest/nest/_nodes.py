@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jaxnest.nest._errors import NESTErrors
+from jaxnest.nest._ids import describe, ids_from, model_codes, places_of, slice_of
 from jaxnest.nest._kernel import kernel
 from jaxnest.nest._output import to_json, to_pandas
-from jaxnest.nest._parameters import Parameter
 
 if TYPE_CHECKING:
     from jaxnest.nest._layers import Layer
+    from jaxnest.nest._ledger import Block
 
-_OWN = frozenset(("_ids", "_layer", "_places"))
+_INVALID = "InvalidNodeCollection: note that ResetKernel invalidates all previously created NodeCollections."
 
 
 class NodeCollection:
@@ -30,6 +32,8 @@ class NodeCollection:
     _ids: np.ndarray
     _layer: Layer | None
     _places: np.ndarray | None
+    _step: int | None  # None: not sliced; else what was sliced cannot be sliced again or added to
+    _blocks: list[Block]  # those of the kernel, until it is reset
 
     def __init__(self, data: Any = None) -> None:
         if data is None:
@@ -37,21 +41,24 @@ class NodeCollection:
         elif isinstance(data, NodeCollection):
             ids = data._ids
         else:
-            ids = _ids_from(data)
-        object.__setattr__(self, "_ids", ids)
-        object.__setattr__(self, "_layer", None)
-        object.__setattr__(self, "_places", None)
+            ids = ids_from(data, kernel.size)
+        self._fill(ids, None, None, None)
+
+    def _fill(self, ids: np.ndarray, layer: Layer | None, places: np.ndarray | None, step: int | None) -> None:
+        vars(self).update(_ids=ids, _layer=layer, _places=places, _step=step, _blocks=kernel.blocks)
 
     @classmethod
-    def _of(cls, ids: np.ndarray, layer: Layer | None = None, places: np.ndarray | None = None) -> NodeCollection:
-        new = cls()
-        object.__setattr__(new, "_ids", np.asarray(ids, np.int64))
-        object.__setattr__(new, "_layer", layer)
-        object.__setattr__(new, "_places", places)
+    def _of(
+        cls, ids: np.ndarray, layer: Layer | None = None, places: np.ndarray | None = None, step: int | None = None
+    ) -> NodeCollection:
+        new = cls.__new__(cls)
+        new._fill(np.asarray(ids, np.int64), layer, places, step)
         return new
 
-    def _part(self, index: Any) -> NodeCollection:
-        return self._of(self._ids[index], self._layer, None if self._places is None else self._places[index])
+    def _check(self) -> None:
+        """**Raises:** `KernelException` if the kernel was reset since."""
+        if self._blocks is not kernel.blocks and len(self._ids):
+            raise NESTErrors.KernelException(_INVALID)
 
     # --- as a sequence --------------------------------------------------------------------------------------------
 
@@ -62,75 +69,57 @@ class NodeCollection:
         return len(self._ids) > 0
 
     def __iter__(self) -> Iterator[NodeCollection]:
-        return (self._part(slice(k, k + 1)) for k in range(len(self)))
+        self._check()
+        return (self._one_at(k) for k in range(len(self)))
 
     def __contains__(self, node: Any) -> bool:
-        if isinstance(node, NodeCollection):
-            return bool(np.isin(node._ids, self._ids).all())
+        if not isinstance(node, int | float | np.integer | np.floating):
+            raise TypeError("an integer is required")
         return bool((self._ids == node).any())
 
     def __getitem__(self, key: Any) -> NodeCollection:
-        if isinstance(key, (bool, np.bool_)):
-            raise IndexError("only integers, slices, lists, tuples, and numpy arrays are valid indices")
+        self._check()
         if isinstance(key, slice):
             return self._slice(key)
-        if isinstance(key, (int, np.integer)):
+        if isinstance(key, int | np.integer):
             if abs(key + (key >= 0)) > len(self):
                 raise IndexError("index value outside of the NodeCollection")
-            return self._part(np.array([key]))
-        if isinstance(key, (list, tuple, np.ndarray)):
-            return self._pick(key)
+            return self._one_at(int(key))
+        if isinstance(key, list | tuple | np.ndarray):
+            return NodeCollection._of(self._ids[places_of(key, len(self))])  # NEST, too, forgets the positions
         raise IndexError("only integers, slices, lists, tuples, and numpy arrays are valid indices")
 
-    def _slice(self, key: slice) -> NodeCollection:
-        n = len(self)
-        step = 1 if key.step is None else key.step
-        if step < 1:
-            raise IndexError("slicing step for NodeCollection must be strictly positive")
-        start = 0 if key.start is None else key.start
-        stop = n if key.stop is None else key.stop
-        if abs(start) > n or (start == n and n and key.stop is None):
-            raise IndexError("slice start value outside of the NodeCollection")
-        if abs(stop) > n:
-            raise IndexError("slice stop value outside of the NodeCollection")
-        start, stop = start + n * (start < 0), stop + n * (stop < 0)
-        if start >= stop and not (start == stop and not n):
-            raise IndexError("slice leads to an empty NodeCollection" if start == stop else "start must be less than stop")
-        return self._part(slice(start, stop, step))
+    def _one_at(self, k: int) -> NodeCollection:
+        place = None if self._places is None else self._places[[k]]
+        return self._of(self._ids[[k]], self._layer, place, None if place is None or len(self) == 1 else 1)
 
-    def _pick(self, key: Any) -> NodeCollection:
-        if isinstance(key, np.ndarray):
-            if key.ndim != 1:
-                raise TypeError("NumPy indices must one-dimensional")
-        elif not len(key):
-            return NodeCollection._of(np.zeros(0, np.int64))
-        elif not all(isinstance(k, (int, np.integer)) for k in key):
-            raise TypeError("indices must be integers or bools")
-        array = np.asarray(key)
-        if array.size and len({isinstance(k, (bool, np.bool_)) for k in key}) > 1:
-            raise TypeError("indices cannot be a mix of integers and bools")
-        if array.dtype == bool:
-            if len(array) != len(self):
-                raise IndexError("Bool index array must be the same length as NodeCollection")
-            return self._part(np.flatnonzero(array))
-        if array.dtype.kind not in "iu":
-            raise TypeError("NodeCollection must be indexed with integers or bools")
-        if (np.abs(array + (array >= 0)) > len(self)).any():
-            raise IndexError("index value outside of the NodeCollection")
-        places = array % max(len(self), 1)
-        if len(np.unique(places)) != len(places):
-            raise ValueError("All node IDs in a NodeCollection have to be unique")
-        if (np.diff(places) < 0).any():
-            raise ValueError("All node IDs in a NodeCollection have to be sorted")
-        return self._part(places)
+    def _slice(self, key: slice) -> NodeCollection:
+        part = slice_of(key, len(self))
+        ids = self._ids[part]
+        if len(ids) == len(self):
+            return self
+        if self._step is not None and len(ids) > 1:
+            raise NESTErrors.BadProperty("Cannot slice a sliced composite NodeCollection.")
+        one_piece = part.step == 1 and self._layer is None and (self._step is None or len(ids) == 1)
+        if one_piece and len(ids) > 1:  # a stretch of one model is like new, of several it is a slice
+            _, codes = model_codes(self._blocks, ids)
+            one_piece = bool(ids[-1] - ids[0] == len(ids) - 1 and (codes == codes[0]).all())
+        places = None if self._places is None else self._places[part]
+        return self._of(ids, self._layer, places, None if one_piece else part.step)
 
     def __add__(self, other: Any) -> NodeCollection:
         if not isinstance(other, NodeCollection):
-            raise NotImplementedError("Only NodeCollections can be joined with NodeCollections")
+            if isinstance(other, Number) and other == 0:
+                return self
+            raise TypeError(f"Cannot add object of type '{type(other).__name__}' to 'NodeCollection'")
+        self._check()
+        other._check()
         if not len(self) or not len(other):
             return self if len(self) else other
-        if self._layer is not other._layer or (self._layer is None) != (other._layer is None):
+        if self._layer is not other._layer:
             raise NESTErrors.BadProperty("Can only join NodeCollections with same metadata.")
+        if self._step is not None or other._step is not None:
+            raise NESTErrors.BadProperty("Cannot add NodeCollection to a sliced composite.")
         ids = np.concatenate([self._ids, other._ids])
         order = np.argsort(ids, kind="stable")
         ids = ids[order]
@@ -141,15 +130,18 @@ class NodeCollection:
             places = np.concatenate([self._places, other._places])[order]
         return self._of(ids, self._layer, places)
 
-    def __radd__(self, other: Any) -> NodeCollection:
-        if isinstance(other, (int, np.integer)) and other == 0:
-            return self
-        raise NotImplementedError("Only NodeCollections can be joined with NodeCollections")
+    __radd__ = __add__
 
     def __eq__(self, other: Any) -> bool:
+        """Whether these are the same nodes, of the same models, in the same layer."""
         if not isinstance(other, NodeCollection):
-            raise NotImplementedError("Cannot compare NodeCollection to type other than NodeCollection")
-        return np.array_equal(self._ids, other._ids)
+            raise NotImplementedError(f"Cannot compare NodeCollection to {type(other).__name__}")
+        if not np.array_equal(self._ids, other._ids) or self._layer is not other._layer:
+            return False
+        if self._blocks is other._blocks:
+            return True
+        (names, codes), (others, theirs) = (model_codes(c._blocks, c._ids) for c in (self, other))
+        return np.array_equal(np.array(names)[codes], np.array(others)[theirs])
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -157,12 +149,12 @@ class NodeCollection:
         return np.array(self._ids, dtype=dtype)
 
     def __repr__(self) -> str:
-        return _describe(self)
+        return describe(self._blocks, self._ids, self._step, self._layer is not None)
 
-    def __str__(self) -> str:
-        return _describe(self)
+    __str__ = __repr__
 
     def tolist(self) -> list[int]:
+        self._check()
         return [int(i) for i in self._ids]
 
     def index(self, node_id: int) -> int:
@@ -172,12 +164,14 @@ class NodeCollection:
             raise ValueError(f"{node_id} is not in NodeCollection")
         return int(found[0])
 
-    def _to_array(self, selection: str = "all") -> dict[str, list[int]]:
-        """IDs by selection: "all", "rank", or "thread"."""
+    def _to_array(self, selection: str = "all") -> dict[Any, list[int]]:
+        """IDs by selection: "all", "rank", or "thread". **Raises:** `BadParameter` for others."""
         if selection == "thread":
             threads = kernel.settings.values["local_num_threads"]
-            return {f"thread {k}": [int(i) for i in self._ids if i % threads == k] for k in range(threads)}
-        return {selection.capitalize(): self.tolist()}
+            return {k: [int(i) for i in self._ids[self._ids % threads == k]] for k in range(threads)}
+        if selection not in ("all", "rank"):
+            raise NESTErrors.BadParameter(f"to_array() accepts only 'all', 'rank', 'thread', but got '{selection}'.")
+        return {"All" if selection == "all" else "Rank 0": self.tolist()}
 
     # --- properties -----------------------------------------------------------------------------------------------
 
@@ -185,7 +179,8 @@ class NodeCollection:
         """Properties of the nodes: of one node plain values, of several tuples.
 
         ``get()`` all in a dict; ``get("V_m")`` one; ``get(["V_m", "C_m"])`` some in a dict; ``get("events", "times")`` what lies
-        in a dict. With ``output="pandas"`` a DataFrame, with ``output="json"`` text.
+        in a dict, of several nodes as a list (of more names the last counts, as in NEST). With ``output="pandas"`` a
+        DataFrame, with ``output="json"`` text.
 
         **Raises:** Python's `KeyError` for a property that no node has.
         """
@@ -193,9 +188,10 @@ class NodeCollection:
         if kwargs:
             raise TypeError(f"get() got an unexpected keyword argument {next(iter(kwargs))!r}")
         if not self:
-            raise ValueError("Cannot get parameters of empty NodeCollection")
+            raise ValueError("Cannot get parameter of empty NodeCollection")
         if output not in ("", "pandas", "json"):
             raise ValueError(f"output must be 'pandas' or 'json', not {output!r}")
+        self._check()
         result = self._found(params)
         if output == "pandas":
             return to_pandas(self, params, result)
@@ -207,28 +203,24 @@ class NodeCollection:
         if not params:
             return {key: self._one(key) for key in self._all_keys()}
         if len(params) > 1:
-            return self._nested(*params)
+            return self._nested(params[0], params[-1])
         (which,) = params
         if isinstance(which, str):
             return self._one(which)
-        if isinstance(which, (list, tuple)) or np.ndim(which):
-            if not all(isinstance(k, str) for k in which):
-                raise TypeError("elements of params should be strings")
-            return {key: self._one(key) for key in which}
-        raise TypeError("Params should be either a string or an iterable")
+        if not np.iterable(which) or not all(isinstance(k, str) for k in which):
+            raise TypeError("Params should be either a string or an iterable")
+        return {str(key): self._one(key) for key in which}
 
-    def _nested(self, key: Any, *inner: Any) -> Any:
-        if len(inner) > 1 or not isinstance(key, str):
-            raise TypeError("First argument must be a string and second a string or a list of strings")
-        (names,) = inner
+    def _nested(self, key: Any, names: Any) -> Any:
+        if not isinstance(key, str):
+            raise TypeError("First argument must be a string, specifying path into hierarchical dictionary")
         rows = self._values(key)
-        if any(not isinstance(row, Mapping) for row in rows):
+        if not all(isinstance(row, Mapping) for row in rows):
             raise TypeError(f"{key} is not a dictionary")
         single = isinstance(names, str)
-        if not single and not all(isinstance(k, str) for k in names):
+        if not single and not (np.iterable(names) and all(isinstance(k, str) for k in names)):
             raise TypeError("Second argument must be a string or an iterable of strings")
-        listed = [names] if single else list(names)
-        table = {name: tuple(row[name] for row in rows) for name in listed}
+        table = {name: [row[name] for row in rows] for name in ([names] if single else names)}
         if len(self) == 1:
             table = {name: values[0] for name, values in table.items()}
         return table[names] if single else table
@@ -265,35 +257,39 @@ class NodeCollection:
         """
         if not self:
             return
+        self._check()
         if kwargs and params is None:
             params = kwargs
         elif kwargs and params:
             raise TypeError("must either provide params or kwargs, but not both.")
+        if isinstance(params, list | tuple) and len(params) == 1:
+            params = params[0]
         if isinstance(params, dict):
             self._set_all(params)
-        elif isinstance(params, (list, tuple)):
+        elif isinstance(params, list | tuple) and all(isinstance(p, dict) for p in params):
             if len(params) != len(self):
-                raise TypeError(f"status dict must be a dict, or a list of dicts of length {len(self)}")
+                sizes = f"({len(self)}), {len(params)} given."
+                raise NESTErrors.BadParameter(f"List of dictionaries must be the same size as the NodeCollection {sizes}")
             self._set_each(params)
         else:
             raise TypeError("params must be a dict or a list of dicts")
 
-    def _set_all(self, params: Mapping[str, Any]) -> None:
+    def _set_all(self, params: dict[str, Any]) -> None:
         first = kernel.block_of(int(self._ids[0]))
-        vectors = first.model.vectors | {"events", "senders", "targets", "synaptic_elements", "record_from"}
+        lists = first.model.vectors | {"events", "senders", "targets", "synaptic_elements", "record_from"}
+        one_each = first.keys() - lists
         each = set()
         for key, value in params.items():
-            if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) > 0 or isinstance(value, (list, tuple)):
-                nested = len(value) > 0 and np.ndim(value[0]) > 0 and not isinstance(value[0], str)
-                if key in vectors and not nested:
-                    continue
-                if len(value) != len(self):
-                    raise IndexError(f"{key}: {len(value)} values for {len(self)} nodes")
-                each.add(key)
+            if key not in one_each or isinstance(value, str | Mapping) or not np.iterable(value):
+                continue
+            given = len(value)  # type: ignore[arg-type]
+            if given < len(self):  # of more, NEST takes as many as it needs
+                raise IndexError(f"{key}: {given} values for {len(self)} nodes")
+            each.add(key)
         kernel.set_nodes(self._ids, params, frozenset(each))
 
     def _set_each(self, rows: Any) -> None:
-        if rows and all(row.keys() == rows[0].keys() for row in rows):
+        if all(row.keys() == rows[0].keys() for row in rows):
             columns = {key: [row[key] for row in rows] for key in rows[0]}
             kernel.set_nodes(self._ids, columns, frozenset(columns))
             return
@@ -303,6 +299,8 @@ class NodeCollection:
     @property
     def spatial(self) -> Any:
         """What is known of the layer that the nodes form, None if they have no positions."""
+        if not self:
+            raise AttributeError("Cannot get attribute of empty NodeCollection")
         return None if self._layer is None or self._places is None else self._layer.metadata(self._places)
 
     def __getattr__(self, attr: str) -> Any:
@@ -310,72 +308,21 @@ class NodeCollection:
             raise AttributeError(attr)
         if not len(self._ids):
             raise AttributeError("Cannot get attribute of empty NodeCollection")
+        if attr == "_ipython_canary_method_should_not_exist_":  # so IPython does not look for its own methods
+            raise NotImplementedError(attr)
         return self.get(attr)
 
     def __setattr__(self, attr: str, value: Any) -> None:
-        if attr == "spatial":
-            raise KeyError("spatial")
-        if not self:
-            raise AttributeError("Cannot set attribute of empty NodeCollection")
         self.set({attr: value})
+
+    def __deepcopy__(self, memo: Any) -> NodeCollection:
+        return self
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return value
-
-
-def _ids_from(data: Any) -> np.ndarray:
-    if isinstance(data, (str, bytes)) or not (isinstance(data, range) or np.iterable(data)):
-        raise TypeError("NodeCollection must be created from a sequence or range of node IDs")
-    ids = np.asarray(list(data) if not isinstance(data, np.ndarray) else data)
-    if ids.size == 0:
-        return np.zeros(0, np.int64)
-    if ids.dtype.kind not in "iu" or ids.ndim != 1:
-        raise TypeError("NodeCollection must be created from a sequence or range of node IDs (integers)")
-    if (np.diff(ids) < 0).any():
-        raise NESTErrors.BadProperty("All node IDs in a NodeCollection have to be sorted.")
-    if (np.diff(ids) == 0).any():
-        raise NESTErrors.BadProperty("All node IDs in a NodeCollection have to be unique.")
-    unknown = ids[(ids < 1) | (ids > kernel.size)]
-    if len(unknown):
-        raise NESTErrors.UnknownNode(f"Node with id {unknown[0]} does not exist.")
-    return ids.astype(np.int64)
-
-
-def _runs(ids: np.ndarray) -> Iterator[tuple[int, int, int]]:
-    """Stretches (first, last, step) of equal distance."""
-    k = 0
-    while k < len(ids):
-        if k + 1 == len(ids):
-            yield int(ids[k]), int(ids[k]), 1
-            return
-        step = int(ids[k + 1] - ids[k])
-        end = k + 1
-        if step > 1 and len(ids) > 2 and not (np.diff(ids) == step).all():
-            yield int(ids[k]), int(ids[k]), 1
-            k += 1
-            continue
-        while end + 1 < len(ids) and ids[end + 1] - ids[end] == step:
-            end += 1
-        yield int(ids[k]), int(ids[end]), step
-        k = end + 1
-
-
-def _describe(nodes: NodeCollection) -> str:
-    if not nodes:
-        return "NodeCollection(<empty>)"
-    meta = "None" if nodes._layer is None else "spatial"
-    lines = []
-    for block, _, places in kernel.blocks_of(nodes._ids):
-        for first, last, step in _runs(places + block.first):
-            text = f"model={block.model.name}, size={(last - first) // step + 1}, first={first}"
-            text += f", last={last}" if last > first else ""
-            lines.append(text + (f", step={step}" if step > 1 and last > first else ""))
-    if len(lines) == 1 and ", step=" not in lines[0]:
-        return f"NodeCollection(metadata={meta}, {lines[0]})"
-    return f"NodeCollection(metadata={meta},\n               " + ";\n               ".join(lines) + ")"
 
 
 __all__ = ["NodeCollection"]

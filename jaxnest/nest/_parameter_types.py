@@ -39,9 +39,7 @@ def as_parameter(value: object) -> Parameter:
         [(name, specs)] = value.items()
         return CreateParameter(name, specs)
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise NESTErrors.BadProperty(
-            f"Parameter must be parametertype, constant or dictionary, got {type(value).__name__}"
-        )
+        raise NESTErrors.BadProperty(f"Parameter must be parametertype, constant or dictionary, got {type(value).__name__}")
     return Constant(float(value))
 
 

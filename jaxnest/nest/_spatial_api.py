@@ -81,6 +81,21 @@ def Distance(from_arg: Any, to_arg: Any) -> list[float]:
     return _steps(from_arg, to_arg, "distance")
 
 
+def connection_distances(source: np.ndarray, target: np.ndarray) -> list[float]:
+    """The distances of connections between the IDs (m,), in the layers of the targets; nan without positions."""
+    from jaxnest.nest._kernel import kernel
+
+    start = np.full((len(source), 3), np.nan)
+    for block, layer in kernel.layers:
+        rows = np.flatnonzero((source >= block.first) & (source < block.first + block.n))
+        start[rows, : layer.ndim] = layer.positions[source[rows] - block.first]
+    result = np.full(len(source), np.nan)
+    for block, layer in kernel.layers:
+        rows = np.flatnonzero((target >= block.first) & (target < block.first + block.n))
+        result[rows] = layer.distance(start[rows, : layer.ndim], layer.positions[target[rows] - block.first])
+    return result.tolist()
+
+
 def FindNearestElement(layer: Any, locations: Any, find_all: bool = False) -> Any:
     """The node nearest to each location, or all that are equally near (within 1e-14 of the distance).
 

@@ -165,7 +165,14 @@ def PlotProbabilityParameter(
         x, y = np.linspace(edges[0], edges[1], shape[0]), np.linspace(edges[2], edges[3], shape[1])
         points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
         values = np.array(apply(parameter, source, list(points))).reshape(len(y), len(x))
-        image = axes.imshow(np.clip(values, 0.0, 1.0), extent=(edges[0], edges[1], edges[2], edges[3]), origin="lower", cmap=prob_cmap, vmin=0.0, vmax=1.0)
+        image = axes.imshow(
+            np.clip(values, 0.0, 1.0),
+            extent=(edges[0], edges[1], edges[2], edges[3]),
+            origin="lower",
+            cmap=prob_cmap,
+            vmin=0.0,
+            vmax=1.0,
+        )
         plt.colorbar(image, ax=axes, fraction=0.046, pad=0.04)
     if mask is not None:
         layer = layer_of(source)

@@ -13,7 +13,7 @@ from jaxnest._values import Values
 from jaxnest.events.history import Log
 from jaxnest.nest._errors import NESTErrors
 from jaxnest.neurons._base import Routing
-from jaxnest.simulation._plan import Group
+from jaxnest.simulation._plan import DrivePlan, Group
 from jaxnest.simulation._step import bind, finish_slice, flush
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 def transfer(old: Engine, new: Engine) -> None:
     """Give `new` the state of `old`: of nodes, of what is under way, of plastic synapses and the history that they read."""
     with jax.enable_x64(True):
-        before = _settled(old)
+        before = settled(old)
         state = new.sim.state
         nodes, history = dict(state.nodes), dict(state.history)
         ring = np.array(state.ring)
-        sources = np.zeros(len(new._sources), np.int64) - 1
+        sources = np.zeros(len(new.sources), np.int64) - 1
         for g in new.sim.program.plan.groups:
             for h in old.sim.program.plan.groups:
                 if h.model is not g.model or h.dims != g.dims:
@@ -42,22 +42,22 @@ def transfer(old: Engine, new: Engine) -> None:
                 _move_ring(before, ring, old, new, h, g, here, there)
                 if g.plastic and h.plastic:
                     history[g.key] = _moved_log(before.history[h.key], history[g.key], here, there)
+        _move_drives(before, nodes, old, new)
         for s in new.sim.program.plan.sources:
-            ids = new._sources[s.source : s.source + s.n]
-            found = {int(i): k for k, i in enumerate(old._sources)}
+            ids = new.sources[s.source : s.source + s.n]
+            found = {int(i): k for k, i in enumerate(old.sources)}
             sources[s.source : s.source + s.n] = [found.get(int(i), -1) for i in ids]
-        state = replace(
-            state, step=before.step, key=before.key, nodes=nodes, history=history, ring=jnp.asarray(ring)
-        )
+        state = replace(state, step=before.step, key=before.key, nodes=nodes, history=history, ring=jnp.asarray(ring))
         new.sim.state = _with_synapses(old, new, before, state, sources)
         new.sim.state = jax.tree.map(lambda x: jnp.array(x, copy=True), new.sim.state)
     n = len(old.last_spike)
     new.last_spike[:n] = old.last_spike
-    new._waiting = old._waiting
+    new.readout.waiting = old.readout.waiting
+    new.readout.currents.states = old.readout.currents.states
     new.counted = old.counted
 
 
-def _settled(engine: Engine) -> Any:
+def settled(engine: Engine) -> Any:
     """The state with all events of its spikes in the ring, those of the running slice too: no delay is shorter."""
     program, state = engine.sim.program, engine.sim.state
     plan = program.plan
@@ -84,6 +84,32 @@ def _common(old: Engine, new: Engine, h: Group, g: Group) -> tuple[np.ndarray, n
 def _ids(engine: Engine, group: Group) -> np.ndarray:
     by_name = {p.core.name: p.ids for p in engine.pops}
     return np.concatenate([by_name[m.population] for m in group.members])
+
+
+def _move_drives(before: Any, nodes: dict[str, Any], old: Engine, new: Engine) -> None:
+    """States of generators, of which random ones have one for each connection."""
+    for d in new.sim.program.plan.drives:
+        for h in old.sim.program.plan.drives:
+            if h.model is not d.model or not len(nodes[d.key]):
+                continue
+            _, here, there = np.intersect1d(_elements(new, d), _elements(old, h), return_indices=True)
+            if len(here):
+                nodes[d.key] = Values(
+                    {k: v.at[..., here].set(before.nodes[h.key][k][..., there]) for k, v in nodes[d.key].items()}
+                )
+
+
+def _elements(engine: Engine, d: DrivePlan) -> np.ndarray:
+    """A number for each of what a generator has states of: the device's ID, or one that tells connections apart."""
+    ids = next(p.ids for p in engine.pops if p.core.name == d.population)
+    if not d.model.per_target or (d.n_states == 1 and not d.model.own_state):
+        return np.asarray(ids, np.int64)
+    if d.source >= 0:
+        recorder, generator = engine.direct[int(d.key.split("<-")[0].split("#")[1])]
+        return np.array([-(recorder << 31) - generator])
+    wired = next(w for w in engine.wired if w.name == d.key.split("[")[0])
+    numbers = np.concatenate([(b.number << 40) + places for b, places in wired.parts])
+    return numbers[np.asarray(engine.sim.connections[d.key].ident)]
 
 
 def _move_ring(
@@ -146,10 +172,19 @@ def _with_synapses(old: Engine, new: Engine, before: Any, state: Any, sources: n
         state = _put_states(new, state, wired.name, values)
     tables = dict(state.tables)
     for key, plastic in tables.items():
-        origin = next((p for k, p in before.tables.items() if k.split("#")[0] == key.split("#")[0]), None)
+        name = key.split("#")[0]
+        origin = next((p for k, p in before.tables.items() if k.split("#")[0] == name), None)
         if origin is not None:
-            tables[key] = plastic._replace(last=plastic.last.at[kept].set(origin.last[sources[kept]]), done=origin.done)
+            had = _senders(old, name)  # to synapses of other sources, all of which are new, no spike has come yet
+            mine = kept[np.isin(new.sources[kept], had)]
+            tables[key] = plastic._replace(last=plastic.last.at[mine].set(origin.last[sources[mine]]), done=origin.done)
     return replace(state, tables=tables)
+
+
+def _senders(engine: Engine, model: str) -> np.ndarray:
+    """The IDs of the sources of synapses of a model."""
+    parts = [p for w in engine.wired if w.name.split("#")[0] == model for p in w.parts]
+    return np.unique(np.concatenate([np.zeros(0, np.int32), *(b.pre[places] for b, places in parts)]))
 
 
 def _put_states(engine: Engine, state: Any, name: str, values: dict[str, np.ndarray]) -> Any:

@@ -11,6 +11,7 @@ from jaxnest.connectivity.rules import rule_from
 from jaxnest.connectivity.sampling import Stream
 from jaxnest.errors import ConfigurationError
 from jaxnest.nest._errors import NESTErrors, type_mismatch, unread_keys
+from jaxnest.nest._ledger import in_range
 from jaxnest.nest._parameters import Context, Parameter
 from jaxnest.nest._settings import RULES
 
@@ -25,39 +26,45 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "pairwise_poisson": ("pairwise_avg_num_conns",),
     "symmetric_pairwise_bernoulli": ("p",),
 }
-SWITCHES = ("allow_autapses", "allow_multapses", "make_symmetric", "allow_oversized_mask")
+SWITCHES = ("allow_autapses", "allow_multapses", "make_symmetric")
 
 
 def check_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The conn_spec with all its switches. **Raises:** NEST's errors for what it cannot say."""
-    if "rule" not in spec:
-        raise ValueError("conn_spec must contain a 'rule' key")
     rule = spec["rule"]
+    if not isinstance(rule, str):
+        raise type_mismatch("rule", rule, "std::string")
     if rule not in NEEDS:
-        raise NESTErrors.BadProperty(f"Unknown connection rule '{rule}'. There are: {', '.join(RULES)}.")
+        raise NESTErrors.BadProperty(f"Unknown connectivity rule: {rule}. There are: {', '.join(RULES)}.")
+    for key in NEEDS[rule]:
+        if key not in spec:
+            raise IndexError(f"{key} is required by the rule {rule}.")
     unknown = [k for k in spec if k not in ("rule", *NEEDS[rule], *SWITCHES)]
     if unknown:
         raise unread_keys("conn_spec", "Connect", unknown)
-    for key in NEEDS[rule]:
-        if key not in spec:
-            raise NESTErrors.UndefinedName(f"{key} is required by the rule {rule}.")
     full = {"allow_autapses": True, "allow_multapses": True, "make_symmetric": False, **spec}
     for key in SWITCHES:
-        if key in full and not isinstance(full[key], (bool, np.bool_)):
+        if not isinstance(full[key], bool | np.bool_):
             raise type_mismatch(key, full[key], "bool")
+    if full["make_symmetric"] and rule not in ("one_to_one", "symmetric_pairwise_bernoulli"):
+        raise NESTErrors.NotImplemented("This connection rule does not support symmetric connections.")
+    if rule in ("pairwise_poisson", "symmetric_pairwise_bernoulli") and not full["allow_multapses"]:
+        raise NESTErrors.BadProperty("Multapses must be allowed for this connection rule.")
     if rule == "symmetric_pairwise_bernoulli":
+        if _number("p", full["p"]) == 1:
+            raise NESTErrors.BadProperty("Connection probability 0 <= p < 1 required.")
         if full["allow_autapses"]:
-            raise NESTErrors.BadProperty("This rule requires allow_autapses=False.")
-        if "make_symmetric" not in spec or not full["make_symmetric"]:
-            raise NESTErrors.BadProperty("Symmetric connections need make_symmetric=True.")
-    elif full["make_symmetric"] and rule not in ("one_to_one", "all_to_all"):
-        raise NESTErrors.NotImplemented(f"The rule {rule} does not support make_symmetric.")
+            raise NESTErrors.BadProperty("Autapses must be prohibited for this connection rule.")
+        if not full["make_symmetric"]:
+            raise NESTErrors.BadProperty("Symmetric connections must be enabled for this connection rule.")
     return full
 
 
-def pairs(spec: Mapping[str, Any], pre: np.ndarray, post: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def pairs(
+    spec: Mapping[str, Any], pre: np.ndarray, post: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Positions (n,) in `pre` and in `post` (IDs of nodes) of all connections, target by target (one_to_one and
-    fixed_outdegree: source by source). `spec` comes from `check_spec`.
+    fixed_outdegree: source by source); of symmetric rules those of one direction. `spec` comes from `check_spec`.
 
     **Raises:** `BadProperty` where the rule cannot be followed.
     """
@@ -69,39 +76,96 @@ def pairs(spec: Mapping[str, Any], pre: np.ndarray, post: np.ndarray, rng: np.ra
         return _without(source, target, pre[source] == post[target]) if own else (source, target)
     if rule == "one_to_one":
         if len(pre) != len(post):
-            raise NESTErrors.DimensionMismatch("Expected dimension size to be equal: one_to_one needs as many sources as targets.")
+            raise NESTErrors.DimensionMismatch("Source and Target population must be of the same size.")
         place = np.arange(len(pre))
         return _without(place, place, pre == post) if own else (place, place)
-    value = {key: _number(key, spec[key], rng) for key in NEEDS[rule]}
-    if any(isinstance(v, Parameter) for v in value.values()):
-        value = {key: v.draw(Context(n=_size(key, pre, post), rng=rng)) for key, v in value.items()}
-        if rule in ("fixed_indegree", "fixed_outdegree"):
-            value = {key: np.round(v).astype(np.int64) for key, v in value.items()}
-        else:
-            return _varying(rule, next(iter(value.values())), pre, post, spec, rng)
-    described = {"rule": rule, **value, "allow_autapses": spec["allow_autapses"]}
+    (key,) = NEEDS[rule]
+    value = _number(key, spec[key])
+    if rule == "fixed_total_number" and not spec["allow_multapses"]:
+        if value > len(pre) * len(post):
+            raise NESTErrors.BadProperty(
+                "Total number of connections cannot exceed product of source and target population sizes."
+            )
+        text = "Connect doesn't support the suppression of multapses in the FixedTotalNumber connector."
+        raise NESTErrors.NotImplemented(text)
+    if rule == "symmetric_pairwise_bernoulli":
+        degrees = _truncated_binomial(len(pre), value, len(post), rng)
+        return _by_degrees(
+            {"rule": "fixed_indegree", "allow_autapses": False, "allow_multapses": False}, degrees, pre, post, rng
+        )
+    if isinstance(value, Parameter):
+        drawn = value.draw(Context(n=_size(key, pre, post), rng=rng))
+        if rule not in ("fixed_indegree", "fixed_outdegree"):
+            return _varying(rule, drawn, pre, post, spec, rng)
+        degrees = np.trunc(drawn + np.copysign(0.5, drawn)).astype(np.int64)
+        if (degrees < 0).any():
+            raise NESTErrors.BadProperty(f"{key.capitalize()} cannot be less than zero.")
+        return _by_degrees(spec, degrees, pre, post, rng)
+    return _drawn(spec, value, pre, post, rng)
+
+
+def _drawn(
+    spec: Mapping[str, Any], value: Any, pre: np.ndarray, post: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs of a random rule with one `value` for all."""
+    rule = spec["rule"]
+    described = {"rule": rule, NEEDS[rule][0]: value, "allow_autapses": spec["allow_autapses"]}
     if rule != "pairwise_bernoulli":
         described["allow_multapses"] = spec["allow_multapses"]
-    if rule == "symmetric_pairwise_bernoulli":
-        described["make_symmetric"] = True
+    available = {"fixed_indegree": len(pre), "fixed_outdegree": len(post)}.get(rule)
+    if available is not None and not spec["allow_multapses"] and value > available:
+        raise NESTErrors.BadProperty(f"{NEEDS[rule][0].capitalize()} cannot be larger than population size.")
     try:
-        drawing = rule_from(described).draw(Stream(int(rng.integers(2**63))), pre, post)
-        source, target = drawing.pairs()
+        return rule_from(described).draw(Stream(int(rng.integers(2**63))), pre, post).pairs()
     except ConfigurationError as fault:
         raise NESTErrors.BadProperty(str(fault)) from None
-    return source, target
 
 
-def _number(key: str, value: Any, rng: np.random.Generator) -> Any:
-    if isinstance(value, Parameter):
-        return value if key in ("indegree", "outdegree", "p", "pairwise_avg_num_conns") else float(value.GetValue())
-    if isinstance(value, (str, bool)) or np.ndim(value):
-        raise type_mismatch(key, value, "long" if key in ("indegree", "outdegree", "N") else "double")
-    if key in ("indegree", "outdegree", "N"):
-        if not isinstance(value, (int, np.integer)):
+def _by_degrees(
+    spec: Mapping[str, Any], degrees: np.ndarray, pre: np.ndarray, post: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs of fixed_indegree or fixed_outdegree with a degree of its own for each target or source."""
+    by_source = spec["rule"] == "fixed_outdegree"
+    sources, targets = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for degree in np.unique(degrees):
+        here = np.flatnonzero(degrees == degree)
+        some = (pre[here], post) if by_source else (pre, post[here])
+        source, target = _drawn(spec, int(degree), *some, rng)
+        sources.append(here[source] if by_source else source)
+        targets.append(target if by_source else here[target])
+    source, target = np.concatenate(sources), np.concatenate(targets)
+    order = np.argsort(source if by_source else target, kind="stable")
+    return source[order], target[order]
+
+
+def _truncated_binomial(n: int, p: float, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Binomial numbers (size,) out of `n`, drawn again where they are `n`, as NEST does."""
+    degrees = rng.binomial(n, p, size)
+    again = np.flatnonzero(degrees == n)
+    while again.size:
+        degrees[again] = rng.binomial(n, p, again.size)
+        again = again[degrees[again] == n]
+    return degrees
+
+
+_NEGATIVE = {
+    "indegree": "Indegree cannot be less than zero.",
+    "outdegree": "Outdegree cannot be less than zero.",
+    "N": "Total number of connections cannot be negative.",
+}
+
+
+def _number(key: str, value: Any) -> Any:
+    if isinstance(value, Parameter) and key != "N":
+        return value
+    in_range(value)
+    if isinstance(value, str | bool | Parameter) or np.ndim(value) or value is None:
+        raise type_mismatch(key, value, "long" if key in _NEGATIVE else "double")
+    if key in _NEGATIVE:
+        if not isinstance(value, int | np.integer):
             raise type_mismatch(key, value, "long")
         if value < 0:
-            raise NESTErrors.BadProperty(f"{key} must not be negative.")
+            raise NESTErrors.BadProperty(_NEGATIVE[key])
         return int(value)
     if key == "p" and not 0 <= value <= 1:
         raise NESTErrors.BadProperty("Connection probability 0 <= p <= 1 required.")
