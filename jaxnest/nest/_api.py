@@ -25,6 +25,7 @@ from jaxnest.nest._ledger import cast, check_key, check_values, synapse_check
 from jaxnest.nest._models import NODE_KEYS, NodeModel, SynapseModel
 from jaxnest.nest._nodes import NodeCollection
 from jaxnest.nest._parameters import Parameter
+from jaxnest.nest._transfer import transfer
 from jaxnest.nest._recorders import with_backend
 
 # --- nodes --------------------------------------------------------------------------------------------------------
@@ -424,19 +425,19 @@ def _compile() -> None:
     if kernel.engine is None or kernel.engine.stale:
         previous = kernel.engine
         with kernel.settings.timers.running("communicate_prepare"):
-            kernel.engine = Engine(kernel)
+            engine = Engine(kernel)
             if previous is not None and kernel.steps:
-                from jaxnest.nest._transfer import transfer
-
-                transfer(previous, kernel.engine)
+                transfer(previous, engine)
+            kernel.engine = engine
 
 
 def Run(t: float) -> None:
     """Simulate `t` ms, between `Prepare` and `Cleanup`."""
     if not kernel.prepared:
         raise NESTErrors.KernelException("Run called without calling Prepare.")
-    if isinstance(t, (str, bool)) or not np.isscalar(t):
+    if isinstance(t, (str, bool)) or not isinstance(t, (int, float, np.number)):
         raise TypeError("t must be a number")
+    t = float(t)
     h = kernel.resolution
     if t < 0:
         raise NESTErrors.BadParameter("The simulation time cannot be negative.")

@@ -149,12 +149,9 @@ def _model_text(name: Any) -> str | None:
         return None
     model = models[name]
     table = [
-        f"{key:<20}{parameter.default!s:>12} {parameter.unit:<6} {parameter.doc}"
-        for key, parameter in model.parameters.items()
+        f"{key:<20}{parameter.default!s:>12} {parameter.unit:<6} {parameter.doc}" for key, parameter in model.parameters.items()
     ]
-    return "\n".join(
-        [name, "=" * len(name), "", inspect.getdoc(model) or "", "", "Parameters", "----------", *table, ""]
-    )
+    return "\n".join([name, "=" * len(name), "", inspect.getdoc(model) or "", "", "Parameters", "----------", *table, ""])
 
 
 def serialize_data(data: Any) -> Any:

@@ -123,16 +123,15 @@ def check_values(model: NodeModel, columns: Mapping[str, Sequence[Any]], n: int,
         values = {}
         for key, p in core.parameters.items():
             column = columns[key]
-            if p.dim is not None:
-                same = len({len(v) for v in column}) == 1
-                values[key] = checked(f"{owner}: {key}", p, np.asarray(column, float), n, len(column[0])) if same else None
-            else:
+            if p.dim is None:
                 values[key] = checked(f"{owner}: {key}", p, np.asarray(column, float), n, None)
+            elif len({len(v) for v in column}) == 1:
+                values[key] = checked(f"{owner}: {key}", p, np.asarray(column, float), n, len(column[0]))
         for key in model.states:
             fault = core.states[key].fault(np.asarray(list(columns[key]), float))
             if fault:
                 raise ConfigurationError(f"{owner}: {key} {fault}")
-        if all(v is not None for v in values.values()):
+        if len(values) == len(core.parameters):
             check_together(core, owner, values)
     except ConfigurationError as fault:
         raise NESTErrors.BadProperty(str(fault)) from None

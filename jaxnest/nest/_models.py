@@ -20,8 +20,26 @@ from jaxnest.synapses._base import Synapse
 _LARGEST = float(np.finfo(np.float64).max)
 #: states of the core's models that NEST does not show among a node's properties
 _HIDDEN = frozenset(
-    "I_stim I_filtered refractory step_size residue waiting t_ref_remaining sfa stc I_syn I_syn_ex I_syn_in I_port dI_port "
-    "dI_ex dI_in current next_draw".split()
+    [
+        "I_stim",
+        "I_filtered",
+        "refractory",
+        "step_size",
+        "residue",
+        "waiting",
+        "t_ref_remaining",
+        "sfa",
+        "stc",
+        "I_syn",
+        "I_syn_ex",
+        "I_syn_in",
+        "I_port",
+        "dI_port",
+        "dI_ex",
+        "dI_in",
+        "current",
+        "next_draw",
+    ]
 )
 #: what every node has, and cannot be set
 NODE_KEYS: Mapping[str, Any] = {
@@ -50,8 +68,19 @@ _NEURON_KEYS: Mapping[str, Any] = {
 }
 #: properties that NEST has and jaxnest cannot change yet
 NOT_YET = frozenset(
-    "ignore_and_spike ignore_and_spike_interval ignore_and_spike_offset synaptic_elements frozen "
-    "node_uses_wfr stimulus_source flush_event_send_interval y_0 y_1 off_grid_spiking".split()
+    [
+        "ignore_and_spike",
+        "ignore_and_spike_interval",
+        "ignore_and_spike_offset",
+        "synaptic_elements",
+        "frozen",
+        "node_uses_wfr",
+        "stimulus_source",
+        "flush_event_send_interval",
+        "y_0",
+        "y_1",
+        "off_grid_spiking",
+    ]
 )
 #: properties that are there to be read
 READ_ONLY = frozenset(NODE_KEYS) - {"frozen"} | {
@@ -159,11 +188,11 @@ class Registry:
         for number, (name, core) in enumerate(sorted({**neurons, **devices}.items())):
             found.nodes[name] = NodeModel(name, core, number, node_defaults(core))
         number = 0
-        for name, core in sorted(synapses.items()):
+        for name, synapse in sorted(synapses.items()):
             for suffix in ("", "_hpc", "_lbl"):
-                defaults = synapse_defaults(core)
+                defaults = synapse_defaults(synapse)
                 found.synapses[name + suffix] = SynapseModel(
-                    name + suffix, core, number, defaults, labelled=suffix == "_lbl", hpc=suffix == "_hpc"
+                    name + suffix, synapse, number, defaults, labelled=suffix == "_lbl", hpc=suffix == "_hpc"
                 )
                 number += 1
         return found
