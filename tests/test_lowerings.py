@@ -242,6 +242,8 @@ os.environ["JAX_ENABLE_X64"] = "1"
 import numpy as np
 import jaxnest as jn
 from jaxnest.events import native
+from jaxnest.simulation import _tables
+_tables._SEGMENT_FROM = _tables._RING_FROM = 0
 net = jn.Network(seed=2)
 exc = net.create("iaf_psc_delta", 8000, name="exc", V_m=jn.uniform(-70.0, -55.0))
 inh = net.create("iaf_psc_delta", 2000, name="inh", V_m=jn.uniform(-70.0, -55.0))

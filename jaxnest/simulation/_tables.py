@@ -21,7 +21,7 @@ from jaxnest.simulation._network import Network, Projection
 
 _STREAM_TABLES = 1 << 20
 #: rows in segments, one for each delay: from so many connections a segment on, and if the ring is larger than so many bytes
-_SEGMENT_FROM, _RING_FROM = 4, 1 << 21
+_SEGMENT_FROM, _RING_FROM = 8, 12 << 20
 #: static projections of one weight and one delay get tables of their own, so that these are stored once: at most so
 #: many, the largest, of at least so many connections (each table costs a little time in every slice)
 _OWN_TABLES, _OWN_TABLE_FROM = 8, 4096

@@ -11,7 +11,7 @@ namespace jaxnest {
 namespace {
 
 constexpr int64_t kGrain = 2048;  // events worth a thread
-constexpr int kAhead = 8;         // pieces of rows that are fetched before they are used
+constexpr int kAhead = 3;         // pieces of rows that are fetched before they are used (more of them push each other out)
 
 // Connections begin ... end, all of one source and delay.
 template <typename T>
