@@ -80,9 +80,7 @@ def test_same_bytes_as_nest(folder, settings, file_settings, threads):
 
     written = [0] * len(pairs)
     nest.Prepare()
-    for run in (
-        (5.0, 7.0) if threads == 1 else (12.0,)
-    ):  # several threads: memory is in the files' order for one run only
+    for run in (5.0, 7.0) if threads == 1 else (12.0,):  # several threads: memory is in the files' order for one run only
         nest.Run(run)
         for k, (memory, *_) in enumerate(pairs):
             ours[k].write({name: values[written[k] :] for name, values in memory.events.items()})

@@ -39,9 +39,15 @@ def fresh():
 def network():
     """Random connections, a drive, two recorders; their events in an order that no thread can change."""
     cells = nest.Create("iaf_psc_alpha", 8, {"V_m": nest.random.uniform(-70.0, -56.0), "I_e": 200.0})
-    noise, spikes, meter = nest.Create("poisson_generator", 1, {"rate": 9000.0}), nest.Create("spike_recorder"), nest.Create("voltmeter")
+    noise, spikes, meter = (
+        nest.Create("poisson_generator", 1, {"rate": 9000.0}),
+        nest.Create("spike_recorder"),
+        nest.Create("voltmeter"),
+    )
     nest.Connect(noise, cells, syn_spec={"weight": 60.0})
-    nest.Connect(cells, cells, {"rule": "fixed_indegree", "indegree": 3}, {"weight": 100.0, "delay": nest.random.uniform(0.5, 2.0)})
+    nest.Connect(
+        cells, cells, {"rule": "fixed_indegree", "indegree": 3}, {"weight": 100.0, "delay": nest.random.uniform(0.5, 2.0)}
+    )
     nest.Connect(cells, spikes)
     nest.Connect(meter, cells)
     nest.Simulate(60.0)
@@ -62,7 +68,9 @@ def test_setting_without_effect(name):
 
 NOT_YET = {
     "structural plasticity": lambda: nest.EnableStructuralPlasticity(),
-    "structural_plasticity_synapses": lambda: nest.set(structural_plasticity_synapses={"s": {"synapse_model": "static_synapse"}}),
+    "structural_plasticity_synapses": lambda: nest.set(
+        structural_plasticity_synapses={"s": {"synapse_model": "static_synapse"}}
+    ),
     "eprop_update_interval": lambda: nest.set(eprop_update_interval=500.0),
     "synaptic_elements": lambda: nest.Create("iaf_psc_alpha", params={"synaptic_elements": {"a": {"growth_curve": "linear"}}}),
     "frozen": lambda: nest.Create("iaf_psc_alpha", params={"frozen": True}),

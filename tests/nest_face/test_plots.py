@@ -76,9 +76,7 @@ def picture(plt, draw):
     returned = draw()
     axes = plt.gcf().axes
     shown = [(a.get_title(), a.get_xlabel(), a.get_ylabel(), a.get_xlim(), len(a.patches)) for a in axes]
-    lines = [
-        (line.get_label(), line.get_color(), line.get_marker(), line.get_linestyle()) for a in axes for line in a.lines
-    ]
+    lines = [(line.get_label(), line.get_color(), line.get_marker(), line.get_linestyle()) for a in axes for line in a.lines]
     points = [line.get_xydata() for a in axes for line in a.lines]
     bars = [patch.get_height() for a in axes for patch in a.patches]
     legend = [text.get_text() for a in axes if a.get_legend() for text in a.get_legend().get_texts()]

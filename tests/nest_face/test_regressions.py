@@ -243,6 +243,6 @@ def test_resolutions_that_jaxnest_lacks():
     face.ResetKernel()
     face.set(tics_per_ms=1024, resolution=2.0**-5)
     face.Create("iaf_psc_alpha")
-    with pytest.raises(face.NESTErrors.NotImplemented, match="0.03125 ms, jaxnest does not yet"):
+    with pytest.raises(face.NESTErrors.NotImplemented, match=r"0\.03125 ms, jaxnest does not yet"):
         face.Simulate(1.0)
     face.ResetKernel()
