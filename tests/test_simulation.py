@@ -1,5 +1,8 @@
 """The loop: splitting, chunks, buffers, recompilation, interruption, recording, names and paths."""
 
+import gc
+import weakref
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -112,7 +115,7 @@ def test_pure_function_can_be_split_anywhere_and_checkpointed():
 def test_any_time_and_changed_values_compile_nothing_again():
     net = network()
     sim = jn.Simulation(net, seed=1).run(10.0)
-    compiled = _run.compiled_advance._cache_size()
+    compiled = sim._advance._cache_size()
     sim.run(0.3).run(123.4)
     sim.set("exc", I_e=100.0)
     sim.set("noise", rate=9000.0)
@@ -120,7 +123,7 @@ def test_any_time_and_changed_values_compile_nothing_again():
     sim.run(20.0)
     sim.set("exc", I_e=np.linspace(0.0, 10.0, 40))
     sim.run(20.0)
-    assert _run.compiled_advance._cache_size() == compiled
+    assert sim._advance._cache_size() == compiled
 
 
 def test_networks_of_one_structure_share_what_was_compiled():
@@ -136,14 +139,28 @@ def test_networks_of_one_structure_share_what_was_compiled():
         return jn.Simulation(net, seed=1).run(20.0)
 
     first = run()
-    compiled = _run.compiled_advance._cache_size()
+    compiled = first._advance._cache_size()
     second = run(rate=8500.0)
-    assert _run.compiled_advance._cache_size() == compiled
+    assert second._advance is first._advance and first._advance._cache_size() == compiled
     assert not np.array_equal(first.get("cells", "V_m"), second.get("cells", "V_m"))
     third = run(rate=9500.0)  # other nodes are recorded: constants of the program
-    assert _run.compiled_advance._cache_size() == compiled + 1
+    assert third._advance is not first._advance
     np.testing.assert_array_equal(third.traces(third.network["meter"]).ids, np.arange(3, 8))
     np.testing.assert_allclose(third.traces(third.network["meter"]).V_m[-1], third.get("cells", "V_m")[3:8], rtol=1e-6)
+
+
+def test_programs_of_networks_that_are_gone_are_forgotten():
+    """Compiled programs take memory maps, of which a process has not many."""
+    assert _run.compiled_advance.cache_info().maxsize == _run._SHARED <= 64
+    gone = []
+    for n in range(3):
+        net = jn.Network()
+        cells = net.create("iaf_psc_delta", 3 + n)
+        net.connect(cells, net.create("spike_recorder"))
+        gone.append(weakref.ref(jn.Simulation(net).run(1.0)._advance))
+    _run.compiled_advance.cache_clear()
+    gc.collect()
+    assert not any(ref() for ref in gone)
 
 
 def test_a_change_of_parameter_acts_and_can_be_read():

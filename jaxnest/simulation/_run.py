@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -78,15 +78,27 @@ class Weights:
     weights: np.ndarray
 
 
-#: the loop, compiled once for all networks of one structure
-compiled_advance = jax.jit(advance, static_argnums=(0, 1), donate_argnums=(4, 5))
+#: structures whose compiled programs are kept for the next network of the same: each takes some 100 memory maps of the 65,530
+#: that Linux gives a process
+_SHARED = 32
 
 
-@partial(jax.jit, static_argnums=(0, 1))  # one program, where every zero would else be one
-def _begin(plan: Plan, rooms: tuple[int, int, tuple[tuple[str, int], ...]], params: Any, key: Any) -> Any:
-    state = initial_state(plan, params, key)
-    spikes, rows, trails = rooms
-    return _own((state, make_buffers(plan, state, spike_room=spikes, rows=rows, trail_room=dict(trails))))
+@lru_cache(_SHARED)
+def compiled_advance(plan: Plan, fire: Callable[[Any], Any]) -> Any:
+    """The loop, compiled once for all networks of one structure."""
+    return jax.jit(partial(advance, plan, fire), donate_argnums=(2, 3))
+
+
+@lru_cache(_SHARED)
+def _begin(plan: Plan, rooms: tuple[int, int, tuple[tuple[str, int], ...]]) -> Any:
+    """The state and the buffers at time 0: one program, where every zero would else be one."""
+
+    def begin(params: Any, key: Any) -> Any:
+        state = initial_state(plan, params, key)
+        spikes, rows, trails = rooms
+        return _own((state, make_buffers(plan, state, spike_room=spikes, rows=rows, trail_room=dict(trails))))
+
+    return jax.jit(begin)
 
 
 class Taken(NamedTuple):
@@ -120,8 +132,8 @@ class Simulation:
         spike_room = max(_SPIKE_ROOM, 2 * per_slice)
 
         rooms = (spike_room, rows, tuple(trail_room.items()))
-        self.state, self._buffers = _begin(plan, rooms, self.params, random.key_from_seed(seed))
-        self._advance = partial(compiled_advance, plan, self.program.fire)
+        self.state, self._buffers = _begin(plan, rooms)(self.params, random.key_from_seed(seed))
+        self._advance = compiled_advance(plan, self.program.fire)
         self._spikes: list[tuple[np.ndarray, ...]] = []
         self._samples: dict[str, list[tuple[np.ndarray, Any]]] = {s.key: [] for s in plan.samplings}
         self._trails: dict[str, list[tuple[np.ndarray, ...]]] = {key: [] for key in trail_room}
