@@ -431,7 +431,7 @@ NEST_CASES = [
 @pytest.fixture(scope="module")
 def nest():
     nest = pytest.importorskip("nest")
-    nest.set_verbosity("M_ERROR")
+    nest.verbosity = nest.VerbosityLevel.ERROR
     yield nest
     nest.ResetKernel()
 
