@@ -28,7 +28,7 @@ class spike_generator(Source):
         times = _per_generator(owner, "spike_times", given.get("spike_times", []), n)
         weights = _per_generator(owner, "spike_weights", given.get("spike_weights"), n)
         counts = _per_generator(owner, "spike_multiplicities", given.get("spike_multiplicities"), n)
-        steps, index = [], []
+        steps, index, exact = [], [], []
         columns: dict[str, list[np.ndarray]] = {"spike_weights": [], "spike_multiplicities": []}
         for i, t in enumerate(times):
             to_steps = steps_up if given.get("allow_offgrid_times") else as_steps
@@ -43,9 +43,11 @@ class spike_generator(Source):
                     raise ConfigurationError(f"{owner}.{key}={factor} must be integers >= 0")
                 columns[key].append(factor)
             steps.append(at)
+            exact.append(t if given.get("allow_offgrid_times") else at * h)
             index.append(np.full(len(at), i))
         return {
             "step": np.concatenate(steps).astype(np.int64),
+            "time": np.concatenate(exact),
             "index": np.concatenate(index).astype(np.int32),
             "spike_weights": np.concatenate(columns["spike_weights"]),
             "count": np.concatenate(columns["spike_multiplicities"]),
@@ -67,6 +69,7 @@ class spike_generator(Source):
         _, together = np.unique(stamp[order], return_counts=True)
         leaves = {
             "step": stamp[order].astype(np.int32),
+            "time": (options["time"] + origin[options["index"] % len(origin)])[order].astype(dtype),
             "index": options["index"][order],
             "count": options["count"][order].astype(dtype),
             "lane": np.arange(together.max(initial=0), dtype=np.int32),  # its length: most spikes in one step

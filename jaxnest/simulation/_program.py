@@ -135,7 +135,7 @@ class Program:
             records.append(record)
         joined = jax.tree.map(lambda *x: jnp.concatenate(x), *records) if records else ({}, {})
         times = (first + 1 + jnp.arange(n_steps)) * bound.h
-        return state, Record(times, joined[0], self._sampled(joined[1], first, n_steps))
+        return state, Record(times, joined[0], self.sampled(joined[1], first, n_steps))
 
     def _steps(self, bound: Bound, state: State, n: int) -> tuple[State, Any]:
         """`n` steps inside one slice, which is finished if they reach its end."""
@@ -169,10 +169,10 @@ class Program:
         state = step(self.plan, bound, self.fire, state)
         spiked = emitted(self.plan, state)
         spikes = {r.recorder: spiked[slice_if_consecutive(r.sources)] for r in self.plan.recordings}
-        traces = {s.key: _sample(state, self.plan.group(s.group), s.fields, s.index) for s in self.plan.samplings}
+        traces = {s.key: sample(self.plan.group(s.group), state.nodes[s.group], s.fields, s.index) for s in self.plan.samplings}
         return state, (spikes, traces)
 
-    def _sampled(self, traces: Mapping[str, Any], first: Any, n_steps: int) -> dict[str, Values]:
+    def sampled(self, traces: Mapping[str, Any], first: Any, n_steps: int) -> dict[str, Values]:
         """Keep every `interval`-th step, and join what one multimeter read from several groups."""
         parts: dict[str, list[Values]] = {}
         for s in self.plan.samplings:
@@ -392,9 +392,10 @@ def _initial_states(model: Any, p: Values, n: int, dims: Mapping[str, int], dtyp
     return Values(states)
 
 
-def _sample(state: State, group: Group, fields: tuple[str, ...], index: np.ndarray) -> Values:
+def sample(group: Group, states: Values, fields: tuple[str, ...], index: np.ndarray) -> Values:
+    """The recordables `fields` of the neurons `index` of a group."""
     where = slice_if_consecutive(index)
-    return Values({f: group.read(state.nodes[group.key], f)[..., where] for f in fields})
+    return Values({f: group.read(states, f)[..., where] for f in fields})
 
 
 def _lookup(values: Values, owner: str, name: str) -> Any:

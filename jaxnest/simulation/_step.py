@@ -90,9 +90,9 @@ def step(plan: Plan, bound: Bound, fire: Callable[[Any], Any], state: State, *, 
         if s.weighted:
             weighted.append(sums.astype(ring.dtype).reshape(2, s.n))
     for d in plan.drives:
-        nodes[d.key], output = _output(plan, bound, d, nodes[d.key], state.key, n)
+        nodes[d.key], output = generate(plan, bound, d, nodes[d.key], state.key, n)
         if d.source < 0:
-            ring = _drive(plan, bound, d, ring, output, n, native)
+            ring = drive(plan, bound, d, bound.params["tables"][d.key].weight, ring, output, n, native)
         else:
             parts[d.source] = jnp.broadcast_to(output, (d.n,))
     if weighted:
@@ -124,7 +124,7 @@ def _group_step(
 ) -> tuple[Values, Any, Any]:
     """A step of the neurons of a group, of whose inputs `arrived` is: the new states, the spikes, the fault."""
     env = Env(h, fire, partial(_neuron_uniform, key, n, g), plan.solver, plan.substeps)
-    new, spike = g.model.step(p, k, s, _inputs(plan, g, arrived), env)
+    new, spike = g.model.step(p, k, s, group_inputs(plan, g, arrived), env)
     return new, jnp.broadcast_to(spike, (g.n,)), jnp.where((fault < 0) & ~_finite(new), n, fault)
 
 
@@ -283,7 +283,8 @@ def _neuron_uniform(key: Any, n: Any, g: Group, draw: int) -> Any:
     return random.uniform(key, _NEURON_STREAM, n, jnp.asarray(g.ids), draw)
 
 
-def _inputs(plan: Plan, g: Group, arrived: Any) -> Inputs:
+def group_inputs(plan: Plan, g: Group, arrived: Any) -> Inputs:
+    """What neurons of a group get of the row `arrived` (columns,) of the ring buffer."""
     none = jnp.zeros(g.n, arrived.dtype)
     currents = {
         name: arrived[column : column + g.n] if column >= 0 else none
@@ -298,7 +299,7 @@ def _inputs(plan: Plan, g: Group, arrived: Any) -> Inputs:
     return Inputs(spikes=channel[: g.n], **currents)
 
 
-def _output(plan: Plan, bound: Bound, d: DrivePlan, s: Any, key: Any, n: Any) -> tuple[Any, Any]:
+def generate(plan: Plan, bound: Bound, d: DrivePlan, s: Any, key: Any, n: Any) -> tuple[Any, Any]:
     """The new states of a generator, and what it puts out in step `n` for each of its targets."""
     targets = bound.connections[d.key]
     p, k = bound.constants[d.key]
@@ -313,10 +314,11 @@ def _output(plan: Plan, bound: Bound, d: DrivePlan, s: Any, key: Any, n: Any) ->
     return s, output if d.model.per_target else _pick(output, targets.device)
 
 
-def _drive(plan: Plan, bound: Bound, d: DrivePlan, ring: Any, output: Any, n: Any, native: bool) -> Any:
+def drive(
+    plan: Plan, bound: Bound, d: DrivePlan, weight: Any, ring: Any, output: Any, n: Any, native: bool
+) -> Any:
     """The output of a generator in step `n` goes to the ring buffer, `delay` steps ahead."""
     targets = bound.connections[d.key]
-    weight = bound.params["tables"][d.key].weight
     weight = jnp.ones(1, ring.dtype) if d.counts_events else weight.astype(ring.dtype)
     output = jnp.broadcast_to(output, (d.n,)).astype(ring.dtype)
     delay = targets.delay.astype(jnp.int32)
@@ -374,4 +376,4 @@ def _if(condition: Any, new: Any, old: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
 
 
-__all__ = ["Bound", "bind", "emitted", "finish_slice", "flush", "step"]
+__all__ = ["Bound", "bind", "drive", "emitted", "finish_slice", "flush", "generate", "group_inputs", "step"]

@@ -25,6 +25,7 @@ _HANDLERS = (
     "drive",
     "enter",
     "due",
+    "pull",
 )
 
 

@@ -162,21 +162,6 @@ void pull_weight(ffi::ThreadPool& pool, const Rows<T, D>& t, const T* ring, cons
   out[0] = total;
 }
 
-// Calls f(T{}, D{}) with the types of the ring and of the delays.
-template <typename F>
-ffi::Error with_types(ffi::DataType real, ffi::DataType delay, F&& f) {
-  if (delay != ffi::DataType::U8 && delay != ffi::DataType::U16 && delay != ffi::DataType::U32)
-    return ffi::Error::InvalidArgument("delays must be unsigned integers");
-  return with_real(real, [&](auto t) {
-    if (delay == ffi::DataType::U8)
-      f(t, uint8_t{});
-    else if (delay == ffi::DataType::U16)
-      f(t, uint16_t{});
-    else
-      f(t, uint32_t{});
-  });
-}
-
 template <typename T, typename D>
 Rows<T, D> rows_of(ffi::AnyBuffer ring, ffi::AnyBuffer route, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr,
                    ffi::AnyBuffer target, ffi::AnyBuffer delay, int64_t inhibitory, int64_t first_source, int64_t segments,
@@ -203,7 +188,7 @@ ffi::Error deliver(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer spi
                    int64_t inhibitory, int64_t first_source, int64_t low, int64_t high, int64_t segments, int64_t shortest,
                    int64_t by_value) {
   if (out->untyped_data() != ring.untyped_data()) std::memcpy(out->untyped_data(), ring.untyped_data(), ring.size_bytes());
-  return with_types(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
+  return with_delays(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
     using T = decltype(t);
     const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source,
                                                 segments, shortest);
@@ -216,7 +201,7 @@ ffi::Error to_spikes(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer w
                      ffi::AnyBuffer route_weight, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr, ffi::AnyBuffer target,
                      ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out, int64_t inhibitory, int64_t first_source, int64_t, int64_t,
                      int64_t segments, int64_t shortest, int64_t) {
-  return with_types(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
+  return with_delays(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
     using T = decltype(t);
     const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source,
                                                 segments, shortest);
@@ -229,7 +214,7 @@ ffi::Error to_weight(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer s
                      ffi::AnyBuffer route_weight, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr, ffi::AnyBuffer target,
                      ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out, int64_t inhibitory, int64_t first_source, int64_t, int64_t,
                      int64_t segments, int64_t shortest, int64_t) {
-  return with_types(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
+  return with_delays(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
     using T = decltype(t);
     const auto rows = rows_of<T, decltype(d)>(ring, route_weight, first, row_ptr, target, delay, inhibitory, first_source,
                                                 segments, shortest);

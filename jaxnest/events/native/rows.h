@@ -44,4 +44,19 @@ inline std::pair<int64_t, int64_t> within(const int32_t* target, int64_t begin, 
   return {first - target, std::lower_bound(first, target + end, high) - target};
 }
 
+// Calls f(T{}, D{}) with the types of the ring and of the delays.
+template <typename F>
+ffi::Error with_delays(ffi::DataType real, ffi::DataType delay, F&& f) {
+  if (delay != ffi::DataType::U8 && delay != ffi::DataType::U16 && delay != ffi::DataType::U32)
+    return ffi::Error::InvalidArgument("delays must be unsigned integers");
+  return with_real(real, [&](auto t) {
+    if (delay == ffi::DataType::U8)
+      f(t, uint8_t{});
+    else if (delay == ffi::DataType::U16)
+      f(t, uint16_t{});
+    else
+      f(t, uint32_t{});
+  });
+}
+
 }  // namespace jaxnest

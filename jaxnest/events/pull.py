@@ -1,0 +1,90 @@
+"""The way back of events along static connections, for gradients with respect to the times of spikes.
+
+Forward, the spikes of a slice are rows of amplitudes, and a connection whose delay is longer by the part `late` of a step
+delivers (1 - late) of an event in one step and late of it in the next. Backward, `ring` holds the derivatives of a loss with
+respect to what arrives in each slot. `pull` walks the rows of the sources that spiked once, and gives the derivative with respect to their
+amplitudes, and, added up over slices, what derivatives with respect to weights and delays are made of (`Sums`). All this is linear
+in the amplitudes, so work grows with spikes and out-degree, as forward. In C++ on the CPU (events/native/pull.cpp), else in XLA by the
+sums of events/bilinear.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from jaxnest.events import bilinear
+from jaxnest.events.deliver import Layout, Table, deliver
+from jaxnest.events.native.call import in_place
+
+
+class Sums(NamedTuple):
+    """For each connection the sum over its events of amplitude times what the event met in its slot (`now`), and in the
+    slot after (`next`, empty where delays are not learned). (n,), or (1,) where weight and delay are shared by all."""
+
+    now: Any
+    next: Any
+
+    @classmethod
+    def zeros(cls, weight: Any, late: Any, dtype: Any) -> Sums:
+        shape = jnp.shape(weight) if late is None else jnp.broadcast_shapes(jnp.shape(weight), jnp.shape(late))
+        return cls(jnp.zeros(shape, dtype), jnp.zeros(0 if late is None else shape, dtype))
+
+    def derivatives(self, weight: Any, late: Any) -> tuple[Any, Any]:
+        """The derivatives with respect to `weight` and `late`, in their shapes."""
+        if late is None:
+            return _summed(self.now, weight), None
+        to_weight = self.now + late * (self.next - self.now)
+        return _summed(to_weight, weight), _summed(weight * (self.next - self.now), late)
+
+
+def push(ring: Any, amplitude: Any, weight: Any, late: Any, first: Any, table: Table, layout: Layout, native: bool) -> Any:
+    """`ring` with the events of `amplitude` (L, n_sources), of the steps `first` ..., of which the part `late` comes a step later."""
+    if late is None:
+        return deliver(ring, amplitude, weight, first, table, layout, dense=False, native=native)
+    for part, start in ((weight * (1.0 - late), first), (weight * late, first + 1)):
+        ring = deliver(ring, amplitude, part, start, table, layout, dense=False, native=native)
+    return ring
+
+
+def pull(
+    ring: Any,
+    amplitude: Any,
+    visits: Any,
+    weight: Any,
+    late: Any,
+    first: Any,
+    table: Table,
+    layout: Layout,
+    sums: Sums,
+    native: bool,
+) -> tuple[Any, Sums]:
+    """The derivative (L, n_sources) with respect to `amplitude` where `visits` is not 0, and the new `sums`.
+
+    `ring` (slots, columns): derivatives with respect to what arrives. Operands else as in `push`.
+    """
+    if native:
+        empty = jnp.zeros(0, ring.dtype) if late is None else late.astype(ring.dtype)
+        given = (ring, amplitude, visits, weight.astype(ring.dtype), empty, jnp.asarray(first, jnp.int32), *table)
+        changed = (jnp.zeros_like(amplitude), *sums)
+        static = {"inhibitory": layout.inhibitory, "first_source": layout.first_source, "segments": layout.segments}
+        to_amplitude, now, after = in_place("pull", given, changed, **static)
+        return to_amplitude, Sums(now, after)
+    weight, sign = weight.astype(ring.dtype), jnp.where(weight < 0, -1.0, 1.0).astype(ring.dtype)
+    where = (jnp.ones_like(amplitude), sign)
+    rows = (table.row_ptr, table.target, table.delay, layout, native)
+    to_amplitude = jnp.zeros_like(amplitude)
+    parts = []
+    for k in range(1 if late is None else 2):
+        share = weight if late is None else weight * (late if k else 1.0 - late)
+        to_amplitude = to_amplitude + bilinear.to_spikes(ring, share, *where, first + k, *rows)
+        routes = (where[0], jnp.broadcast_to(sign, table.target.shape))
+        parts.append(_summed(bilinear.to_weight(ring, amplitude, *routes, first + k, *rows), sums.now))
+    after = sums.next if late is None else sums.next + parts[1]
+    return jnp.where(visits != 0, to_amplitude, 0.0), Sums(sums.now + parts[0], after)
+
+
+def _summed(x: Any, like: Any) -> Any:
+    """`x`, or the sum of it where `like` is one value for all."""
+    return x if jnp.shape(x) == jnp.shape(like) else jnp.sum(x, keepdims=True)

@@ -1,0 +1,121 @@
+"""A step of neurons whose spikes have times within the step: pure and differentiable.
+
+A neuron that is free goes from V at the begin of a step to V' at its end, as its model says; where V' reaches V_th, it has spiked at the
+fraction f = (V_th - V) / (V' - V) of the step. It is held at V_reset from then on, for `t_ref`: in the step in which that
+ends, it is held for the fraction f and free for the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+
+from jaxnest._values import Values
+from jaxnest.neurons._base import Env, Inputs, Neuron
+
+
+class Parts(NamedTuple):
+    """What is differentiated in a step: parameters and constants of each group, and the resolution."""
+
+    params: Mapping[str, Values]
+    constants: Mapping[str, Values]
+    h: Any
+
+
+def timed_step(
+    model: type[Neuron], p: Values, k: Values, h: Any, s: Values, part: Any, x: Inputs
+) -> tuple[Values, Any, Any, Any]:
+    """The states after the step, the fraction at which refractoriness will end, and for each neuron whether it spiked, and
+    the fraction of the step at which it did.
+
+    `part` (N,) is the fraction of the last step of refractoriness for which the neuron is held.
+    """
+    threshold_at: list[Any] = []
+
+    def run(spikes: bool) -> Values:
+        def fire(above: Any) -> Any:
+            threshold_at.append(above)
+            return jnp.full_like(above, 1.0 if spikes else 0.0)
+
+        env = Env(h, fire, _no_random_numbers)
+        return model.step(p, k, s.replace(refractory=jnp.zeros_like(s.refractory)), x, env)[0]
+
+    free, reset = run(False), run(True)
+    above = threshold_at[0]
+    left = s.refractory
+    held = jnp.where(left >= 2, 1.0, jnp.where(left == 1, part, 0.0)).astype(above.dtype)
+    potential = held * reset.V_m + (1.0 - held) * free.V_m
+    end = above + potential - free.V_m
+    begin = above + s.V_m - free.V_m
+    spiked = (end >= 0) & (left < 2)
+    rise = jnp.where(spiked & (end > begin), end - begin, 1.0)
+    fraction = held + (1.0 - held) * jnp.clip(-begin / rise, 0.0, 1.0)
+    new = free.replace(
+        V_m=jnp.where(spiked, reset.V_m, potential),
+        refractory=jnp.where(spiked, reset.refractory, jnp.maximum(left - 1, 0)),
+    )
+    return new, jnp.where(spiked, fraction, part), spiked, jnp.where(spiked, fraction, 0.0)
+
+
+def fault(model: type[Neuron], p: Mapping[str, Any]) -> str | None:
+    """Why spikes of these neurons have no differentiable times, or None."""
+    if not model.timed:
+        return f"{model.name} has no spikes with times within a step (models that have: those with `timed = True`)"
+    for name in ("delta", "refractory_input"):
+        if name in p and bool(jnp.any(p[name] > 0)):
+            return f"{model.name} with {name} > 0 has none; set {name} to 0"
+    return None
+
+
+def _no_random_numbers(draw: int) -> Any:
+    return jnp.ones(())
+
+
+def amplitudes(spiked: Any, fraction: Any, sources: Mapping[str, Values], plan_sources: Any, first: Any, h: Any) -> Any:
+    """The rows (L + 1, n_sources) of amplitudes of the spikes of a slice; row 0 belongs to the step before the first.
+
+    A spike at the fraction f of a step is 1 - f of a spike at its begin and f of one at its end. `spiked`, `fraction` (L, N) are those of the
+    neurons, which are the first of all sources; `sources` the parameters of generators.
+    """
+    on = spiked.astype(fraction.dtype)
+    early, late = on * (1.0 - fraction), on * fraction
+    none = jnp.zeros_like(early[:1])
+    rows = jnp.concatenate([early, none]) + jnp.concatenate([none, late])
+    n = spiked.shape[0]
+    parts = [rows]
+    for g in plan_sources:
+        lag, share, count = _given(sources[g.key], first, n, h)
+        out = jnp.zeros((n + 1, g.n), fraction.dtype)
+        index = sources[g.key].index
+        out = out.at[lag, index].add(count * (1.0 - share), mode="drop")
+        parts.append(out.at[lag + 1, index].add(count * share, mode="drop"))
+    return jnp.concatenate(parts, axis=1)
+
+
+def visits(spiked: Any, sources: Mapping[str, Values], plan_sources: Any, first: Any, h: Any, dtype: Any) -> Any:
+    """1 where `amplitudes` depends on the time of a spike, though it may be 0: (L + 1, n_sources)."""
+    on = spiked.astype(dtype)
+    none = jnp.zeros_like(on[:1])
+    parts = [jnp.maximum(jnp.concatenate([on, none]), jnp.concatenate([none, on]))]
+    n = spiked.shape[0]
+    for g in plan_sources:
+        lag, _, _ = _given(sources[g.key], first, n, h)
+        out = jnp.zeros((n + 1, g.n), dtype)
+        for row in (lag, lag + 1):
+            out = out.at[row, sources[g.key].index].max(1.0, mode="drop")
+        parts.append(out)
+    return jnp.concatenate(parts, axis=1)
+
+
+def _given(p: Values, first: Any, n: int, h: Any) -> tuple[Any, Any, Any]:
+    """Of the spikes of generators: in which of the `n` steps from `first` on they are (far outside: in none), at which
+    fraction of it, and how many at once."""
+    steps = p.time / h
+    # a spike on the grid ends a step, though its time over h may be off by rounding
+    step = jnp.ceil(lax.stop_gradient(steps) - 1e-3).astype(jnp.int32) - 1
+    lag = step - first
+    inside = (lag >= 0) & (lag < n)
+    return jnp.where(inside, lag, 1 << 29), steps - step, p.count

@@ -1,0 +1,396 @@
+"""A run forward, and its derivative: events travel back along the same rows, from slot to slot, as they came.
+
+A slice has no interaction in it (it is shorter than every delay by one step at least), so it is: generators write into the ring, its rows are
+read, neurons are stepped, their spikes' events are added. Backward the same in reverse: the derivatives in the ring are pulled along the rows of the
+sources that spiked (`events/pull.py`), the steps of the slice are done again and transposed, and their inputs' derivatives
+take the place of the rows that were read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero
+
+from jaxnest._values import Values
+from jaxnest.events.pull import Sums, pull, push
+from jaxnest.learning.eventprop._neurons import Parts, amplitudes, timed_step, visits
+from jaxnest.simulation._arrays import slice_if_consecutive
+from jaxnest.simulation._plan import Plan
+from jaxnest.simulation._program import sample
+from jaxnest.simulation._step import Bound, drive, generate, group_inputs
+
+
+class Operands(NamedTuple):
+    """Everything that a run depends on, beside its state: `parts` of the neurons, `sources` the parameters of spike generators, `weight` and `late` of each table,
+    `drives` parameters and constants of each generator, and the tables' connections."""
+
+    parts: Parts
+    sources: Mapping[str, Values]
+    weight: Mapping[str, Any]
+    late: Mapping[str, Any]
+    drives: Mapping[str, Any]
+    connections: Mapping[str, Any]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class TimedState:
+    """The state of a run: `step`, `key`, `ring` and `nodes` as in `jaxnest.simulation`; `part` the fraction of a step for
+    which a refractory neuron will be held in its last step of refractoriness."""
+
+    step: Any
+    key: Any
+    ring: Any
+    nodes: Mapping[str, Any]
+    part: Mapping[str, Any]
+
+
+class Kept(NamedTuple):
+    """What the way back needs of a slice: where its neurons began, what reached them, what they and the generators did."""
+
+    nodes: Mapping[str, Any]
+    part: Mapping[str, Any]
+    arrived: Any
+    spiked: Any
+    fraction: Any
+    outputs: Mapping[str, Any]
+
+
+class Recorded(NamedTuple):
+    """By recorder, (n_steps, n): whether there was a spike, and at which fraction of the step; traces (n_steps, n)."""
+
+    spiked: Mapping[str, Any]
+    fraction: Mapping[str, Any]
+    traces: Mapping[str, Any]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def run(plan: Plan, n_steps: int, operands: Operands, state: TimedState) -> tuple[TimedState, Recorded]:
+    """Advance `state` by `n_steps`."""
+    return _forward(plan, n_steps, operands, state, keep=False)[0]
+
+
+def _forward(plan: Plan, n_steps: int, operands: Operands, state: TimedState, keep: bool) -> tuple[Any, list[Any]]:
+    """The result, and what the way back needs of the whole slices and of the rest."""
+    parts = []
+    for length, count in _cuts(plan, n_steps):
+        one = partial(_slice, plan, length, operands, keep)
+        state, (record, kept) = lax.scan(lambda s, _, one=one: one(s), state, None, length=count)
+        parts.append((jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), record), kept))
+    records = [record for record, _ in parts]
+    joined = jax.tree.map(lambda *x: jnp.concatenate(x), *records) if len(records) > 1 else records[0]
+    return (state, joined), [kept for _, kept in parts]
+
+
+def _cuts(plan: Plan, n_steps: int) -> list[tuple[int, int]]:
+    """Lengths of slices, and how many there are of each."""
+    full, rest = divmod(n_steps, plan.slice_steps)
+    return [(length, count) for length, count in ((plan.slice_steps, full), (rest, 1)) if length and count]
+
+
+def _slice(plan: Plan, n: int, operands: Operands, keep: bool, state: TimedState) -> tuple[TimedState, Any]:
+    """A slice of `n` steps."""
+    first, dtype = state.step, state.ring.dtype
+    drives = {d.key: state.nodes[d.key] for d in plan.drives}
+    driven, outputs = _generated(plan, n, operands, drives, state.key, first)
+    ring = _driven(plan, operands, {k: operands.weight[k] for k in outputs}, outputs, state.ring, first)
+    slots = (first + jnp.arange(n, dtype=jnp.int32)) % plan.slots
+    arrived = ring[slots]
+    ring = ring.at[slots].set(0.0)
+    mine = {g.key: state.nodes[g.key] for g in plan.groups}
+    (stepped, part), (spiked, fraction, traces) = _steps(plan, operands.parts, mine, state.part, arrived)
+    amplitude = amplitudes(spiked, fraction, operands.sources, plan.sources, first, operands.parts.h)
+    for t in plan.tables:
+        ring = push(
+            ring,
+            amplitude.astype(dtype),
+            operands.weight[t.key],
+            operands.late[t.key],
+            first - 1,
+            operands.connections[t.key],
+            t.layout,
+            plan.native,
+        )
+    record = Recorded(
+        {r.recorder: spiked[:, slice_if_consecutive(r.sources)] for r in plan.recordings},
+        {r.recorder: fraction[:, slice_if_consecutive(r.sources)] for r in plan.recordings},
+        traces,
+    )
+    kept = Kept({**mine, **drives}, state.part, arrived, spiked, fraction, outputs) if keep else None
+    return TimedState(first + n, state.key, ring, {**driven, **stepped}, part), (record, kept)
+
+
+def _steps(plan: Plan, parts: Parts, nodes: Any, part: Any, arrived: Any) -> tuple[Any, Any]:
+    """The steps of the neurons of a slice, given what reaches them (L, columns)."""
+
+    def one(carry: Any, now: Any) -> tuple[Any, Any]:
+        nodes, part = carry
+        new, new_part, spiked, fraction = {}, {}, [], []
+        for g in plan.groups:
+            out = timed_step(
+                g.model, parts.params[g.key], parts.constants[g.key], parts.h, nodes[g.key], part[g.key], group_inputs(plan, g, now)
+            )
+            new[g.key], new_part[g.key] = out[:2]
+            spiked.append(out[2])
+            fraction.append(out[3])
+        traces = {s.key: sample(plan.group(s.group), new[s.group], s.fields, s.index) for s in plan.samplings}
+        return (new, new_part), (jnp.concatenate(spiked), jnp.concatenate(fraction), traces)
+
+    return lax.scan(one, (nodes, part), arrived)
+
+
+def _generated(plan: Plan, n: int, operands: Operands, nodes: Any, key: Any, first: Any) -> tuple[Any, Mapping[str, Any]]:
+    """The states of the generators after `n` steps, and their outputs (n, …) in each."""
+    bound = _bound(operands)
+
+    def one(nodes: Any, step: Any) -> tuple[Any, Any]:
+        new, outputs = {}, {}
+        for d in plan.drives:
+            new[d.key], outputs[d.key] = generate(plan, bound, d, nodes[d.key], key, step)
+        return new, outputs
+
+    return lax.scan(one, nodes, first + jnp.arange(n, dtype=jnp.int32))
+
+
+def _driven(plan: Plan, operands: Operands, weights: Any, outputs: Any, ring: Any, first: Any) -> Any:
+    """`ring` with the outputs of the generators of a slice."""
+    if not plan.drives:
+        return ring
+    bound = _bound(operands)
+
+    def one(ring: Any, now: Any) -> tuple[Any, None]:
+        step, output = now
+        for d in plan.drives:
+            ring = drive(plan, bound, d, weights[d.key], ring, output[d.key], step, native=False)
+        return ring, None
+
+    n = jax.tree.leaves(outputs)[0].shape[0]
+    return lax.scan(one, ring, (first + jnp.arange(n, dtype=jnp.int32), outputs))[0]
+
+
+def _bound(operands: Operands) -> Bound:
+    return Bound({}, operands.connections, operands.drives, {}, {}, operands.parts.h)
+
+
+# --- backward -----------------------------------------------------------------------------------------------------
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Residuals:
+    """What the way back starts from. `generators`: whether anybody asks for derivatives with respect to generators' parameters."""
+
+    operands: Operands
+    begin: TimedState
+    kept: list[Any]
+    generators: bool = field(metadata={"static": True})
+
+
+class _Back(NamedTuple):
+    """What is carried back from slice to slice: derivatives with respect to what is in the ring, to the states at the
+    begin of the slice, and, summed up, to everything else. Of trees with integers, only the numbers of type float, as a list."""
+
+    ring: Any
+    nodes: list[Any]
+    part: Any
+    to_parts: list[Any]
+    to_times: list[Any]
+    to_weights: Mapping[str, Any]
+    to_drives: list[Any]
+    sums: Mapping[str, Sums]
+
+
+def _run_fwd(plan: Plan, n_steps: int, operands: Any, state: Any) -> Any:
+    asked = [x.perturbed for x in jax.tree.leaves(operands.drives, is_leaf=_is_primal)]
+    operands, state = (jax.tree.map(lambda x: x.value, tree, is_leaf=_is_primal) for tree in (operands, state))
+    result, kept = _forward(plan, n_steps, operands, state, keep=True)
+    return result, _Residuals(operands, state, kept, any(asked))
+
+
+def _run_bwd(plan: Plan, n_steps: int, residuals: _Residuals, cts: Any) -> Any:
+    operands, begin = residuals.operands, residuals.begin
+    ct_state, ct_record = jax.tree.map(_instantiated, cts, is_leaf=_is_zero)
+    ct_record = Recorded({}, ct_record.fraction, ct_record.traces)
+    back = _Back(
+        ring=ct_state.ring,
+        nodes=_floats(ct_state.nodes, begin.nodes),
+        part=ct_state.part,
+        to_parts=_zeros(operands.parts),
+        to_times=_zeros([operands.sources[s.key].time for s in plan.sources]),
+        to_weights={d.key: jnp.zeros_like(operands.weight[d.key]) for d in plan.drives},
+        to_drives=_zeros(operands.drives),
+        sums={t.key: Sums.zeros(operands.weight[t.key], operands.late[t.key], ct_state.ring.dtype) for t in plan.tables},
+    )
+    done = n_steps
+    for (length, count), kept in reversed(list(zip(_cuts(plan, n_steps), residuals.kept, strict=True))):
+        done -= length * count
+        of_slices = jax.tree.map(partial(_by_slice, done, length, count), ct_record)
+        starts = begin.step + done + length * jnp.arange(count, dtype=jnp.int32)
+
+        def one(back: _Back, now: Any, length: int = length) -> tuple[_Back, None]:
+            return _slice_back(plan, length, residuals, back, *now), None
+
+        back, _ = lax.scan(one, back, (starts, kept, of_slices), reverse=True)
+    return _cotangents(plan, operands, begin, back)
+
+
+def _by_slice(done: int, length: int, count: int, x: Any) -> Any:
+    return x[done : done + length * count].reshape(count, length, *x.shape[1:])
+
+
+def _slice_back(plan: Plan, n: int, residuals: _Residuals, back: _Back, first: Any, kept: Kept, ct: Recorded) -> _Back:
+    """Across one slice, from its end to its begin: its events, its neurons, its generators."""
+    operands = residuals.operands
+    to_fraction, to_times, sums = _events_back(plan, operands, back, first, kept)
+    for r in plan.recordings:
+        to_fraction = to_fraction.at[:, slice_if_consecutive(r.sources)].add(ct.fraction[r.recorder])
+    to_fraction = jnp.where(kept.spiked, to_fraction, 0.0)
+
+    nodes, rebuild_nodes = _split(kept.nodes)
+    parts, rebuild_parts = _split(operands.parts)
+    groups = {g.key for g in plan.groups}
+
+    def steps(parts: Any, nodes: Any, part: Any, arrived: Any) -> Any:
+        whole = rebuild_nodes(nodes)
+        mine = {k: v for k, v in whole.items() if k in groups}
+        (new, part), (_, fraction, traces) = _steps(plan, rebuild_parts(parts), mine, part, arrived)
+        return _split({**whole, **new})[0], part, fraction, traces
+
+    _, steps_back = jax.vjp(steps, parts, nodes, kept.part, kept.arrived)
+    to_parts, to_nodes, to_part, to_arrived = steps_back((back.nodes, back.part, to_fraction, ct.traces))
+    slots = (first + jnp.arange(n, dtype=jnp.int32)) % plan.slots
+    back = back._replace(
+        ring=back.ring.at[slots].set(to_arrived),
+        nodes=to_nodes,
+        part=to_part,
+        to_parts=_added(back.to_parts, to_parts),
+        to_times=_added(back.to_times, to_times),
+        sums=sums,
+    )
+    return _generators_back(plan, n, residuals, back, first, kept) if plan.drives else back
+
+
+def _events_back(plan: Plan, operands: Operands, back: _Back, first: Any, kept: Kept) -> tuple[Any, list[Any], Any]:
+    """The derivatives with respect to the fractions at which neurons spiked and the times of generators' spikes."""
+    sources = operands.sources
+    times = [sources[s.key].time for s in plan.sources]
+
+    def rows(fraction: Any, times: Any) -> Any:
+        timed = {s.key: sources[s.key].replace(time=t) for s, t in zip(plan.sources, times, strict=True)}
+        return amplitudes(kept.spiked, fraction, timed, plan.sources, first, operands.parts.h)
+
+    amplitude, rows_back = jax.vjp(rows, kept.fraction, times)
+    visited = visits(kept.spiked, sources, plan.sources, first, operands.parts.h, amplitude.dtype)
+    to_amplitude, sums = jnp.zeros_like(amplitude), {}
+    for t in plan.tables:
+        weight, late, table = operands.weight[t.key], operands.late[t.key], operands.connections[t.key]
+        given = (back.ring, amplitude, visited, weight, late, first - 1, table, t.layout, back.sums[t.key])
+        more, sums[t.key] = pull(*given, plan.native)
+        to_amplitude = to_amplitude + more
+    return *rows_back(to_amplitude), sums
+
+
+def _generators_back(plan: Plan, n: int, residuals: _Residuals, back: _Back, first: Any, kept: Kept) -> _Back:
+    """The derivatives with respect to generators' weights and, where asked for, parameters and states."""
+    operands = residuals.operands
+    weights = {d.key: operands.weight[d.key] for d in plan.drives}
+
+    def add(weights: Any, outputs: Any) -> Any:
+        return _driven(plan, operands, weights, outputs, jnp.zeros_like(back.ring), first)
+
+    _, add_back = jax.vjp(add, weights, kept.outputs)
+    to_weights, to_outputs = add_back(back.ring)
+    back = back._replace(to_weights=jax.tree.map(jnp.add, back.to_weights, to_weights))
+    if not residuals.generators:
+        return back
+    nodes, rebuild_nodes = _split(kept.nodes)
+    drives, rebuild_drives = _split(operands.drives)
+    mine = {d.key for d in plan.drives}
+
+    def generated(drives: Any, nodes: Any) -> Any:
+        whole = rebuild_nodes(nodes)
+        given = operands._replace(drives=rebuild_drives(drives))
+        new, outputs = _generated(plan, n, given, {k: v for k, v in whole.items() if k in mine}, residuals.begin.key, first)
+        return _split({**whole, **new})[0], outputs
+
+    _, generated_back = jax.vjp(generated, drives, nodes)
+    to_drives, to_nodes = generated_back((back.nodes, to_outputs))
+    return back._replace(nodes=to_nodes, to_drives=_added(back.to_drives, to_drives))
+
+
+def _cotangents(plan: Plan, operands: Operands, begin: TimedState, back: _Back) -> tuple[Any, Any]:
+    """What `_Back` holds, in the shapes of the run's operands and state."""
+    weight, late = dict(back.to_weights), {}
+    for t in plan.tables:
+        weight[t.key], late[t.key] = back.sums[t.key].derivatives(operands.weight[t.key], operands.late[t.key])
+    times = dict(zip([s.key for s in plan.sources], back.to_times, strict=True))
+    sources = {k: _rebuilt(p, _zeros(p.replace(time=jnp.zeros(0))))  for k, p in operands.sources.items()}
+    sources = {k: p.replace(time=times[k]) for k, p in sources.items()}
+    to_operands = Operands(
+        parts=_rebuilt(operands.parts, back.to_parts),
+        sources=sources,
+        weight=weight,
+        late=late,
+        drives=_rebuilt(operands.drives, back.to_drives),
+        connections=None,
+    )
+    return to_operands, TimedState(None, None, back.ring, _rebuilt(begin.nodes, back.nodes), back.part)
+
+
+def _is_primal(x: Any) -> bool:
+    return isinstance(x, CustomVJPPrimal)
+
+
+def _is_zero(x: Any) -> bool:
+    return isinstance(x, SymbolicZero)
+
+
+def _instantiated(x: Any) -> Any:
+    return jnp.zeros(x.shape, x.dtype) if _is_zero(x) and jnp.issubdtype(x.dtype, jnp.floating) else x
+
+
+def _is_float(x: Any) -> bool:
+    return jnp.issubdtype(jnp.result_type(x), jnp.floating)
+
+
+def _split(tree: Any) -> tuple[list[Any], Any]:
+    """The leaves of type float, and the function that puts such leaves in their places."""
+    leaves, structure = jax.tree.flatten(tree)
+
+    def rebuild(floats: list[Any]) -> Any:
+        given = iter(floats)
+        return jax.tree.unflatten(structure, [next(given) if _is_float(x) else x for x in leaves])
+
+    return [x for x in leaves if _is_float(x)], rebuild
+
+
+def _floats(cts: Any, like: Any) -> list[Any]:
+    """The leaves of `cts` where those of `like` are of type float."""
+    leaves = jax.tree.leaves(cts, is_leaf=_is_zero)
+    return [c for c, x in zip(leaves, jax.tree.leaves(like), strict=True) if _is_float(x)]
+
+
+def _zeros(tree: Any) -> list[Any]:
+    return [jnp.zeros_like(x) for x in jax.tree.leaves(tree) if _is_float(x)]
+
+
+def _added(a: list[Any], b: list[Any]) -> list[Any]:
+    return [x + y for x, y in zip(a, b, strict=True)]
+
+
+def _rebuilt(tree: Any, floats: list[Any]) -> Any:
+    """`tree` with its leaves of type float replaced, and no derivative for the others."""
+    leaves, structure = jax.tree.flatten(tree)
+    given = iter(floats)
+    return jax.tree.unflatten(structure, [next(given) if _is_float(x) else np.zeros(x.shape, jax.dtypes.float0) for x in leaves])
+
+
+run.defvjp(_run_fwd, _run_bwd, symbolic_zeros=True)
