@@ -43,6 +43,10 @@ def push(ring: Any, amplitude: Any, weight: Any, late: Any, first: Any, table: T
     """`ring` with the events of `amplitude` (L, n_sources), of the steps `first` ..., of which the part `late` comes a step later."""
     if late is None:
         return deliver(ring, amplitude, weight, first, table, layout, dense=False, native=native)
+    if native:
+        given = (amplitude, weight.astype(ring.dtype), late.astype(ring.dtype), jnp.asarray(first, jnp.int32), *table)
+        static = {**_static(layout), "low": layout.low, "high": layout.high}
+        return in_place("push", given, (ring,), **static)[0]
     for part, start in ((weight * (1.0 - late), first), (weight * late, first + 1)):
         ring = deliver(ring, amplitude, part, start, table, layout, dense=False, native=native)
     return ring
@@ -68,8 +72,7 @@ def pull(
         empty = jnp.zeros(0, ring.dtype) if late is None else late.astype(ring.dtype)
         given = (ring, amplitude, visits, weight.astype(ring.dtype), empty, jnp.asarray(first, jnp.int32), *table)
         changed = (jnp.zeros_like(amplitude), *sums)
-        static = {"inhibitory": layout.inhibitory, "first_source": layout.first_source, "segments": layout.segments}
-        to_amplitude, now, after = in_place("pull", given, changed, **static)
+        to_amplitude, now, after = in_place("pull", given, changed, **_static(layout))
         return to_amplitude, Sums(now, after)
     weight, sign = weight.astype(ring.dtype), jnp.where(weight < 0, -1.0, 1.0).astype(ring.dtype)
     where = (jnp.ones_like(amplitude), sign)
@@ -83,6 +86,10 @@ def pull(
         parts.append(_summed(bilinear.to_weight(ring, amplitude, *routes, first + k, *rows), sums.now))
     after = sums.next if late is None else sums.next + parts[1]
     return jnp.where(visits != 0, to_amplitude, 0.0), Sums(sums.now + parts[0], after)
+
+
+def _static(layout: Layout) -> dict[str, int]:
+    return {"inhibitory": layout.inhibitory, "first_source": layout.first_source, "segments": layout.segments}
 
 
 def _summed(x: Any, like: Any) -> Any:

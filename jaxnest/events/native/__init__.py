@@ -26,6 +26,7 @@ _HANDLERS = (
     "enter",
     "due",
     "pull",
+    "push",
 )
 
 

@@ -1,4 +1,4 @@
-// The way back of events along static connections: see events/pull.py.
+// Events along static connections with delays that are no multiples of a step, and their way back: see events/pull.py.
 
 #include <vector>
 
@@ -72,6 +72,71 @@ void pull(ffi::ThreadPool& pool, const Rows<T, D>& t, const Pull<T>& p, const T*
   }
 }
 
+// Connections j = begin ... end - 1 of a row: of the event a * weight the part `late` comes a step later.
+template <typename T, typename D>
+void share(const Rows<T, D>& t, T* ring, const T* weight, const T* late, bool one_weight, bool one_late, T a, int32_t slot,
+           int64_t begin, int64_t end) {
+  for (int64_t j = begin; j < end; ++j) {
+    const int32_t at = slot + static_cast<int32_t>(t.delay[t.one_delay ? 0 : j]);
+    const int64_t k = at >= t.slots ? at - t.slots : at, l = k + 1 >= t.slots ? 0 : k + 1;
+    const T v = a * weight[one_weight ? 0 : j], after = v * late[one_late ? 0 : j];
+    T* const column = ring + t.target[j] + (v < T(0) ? t.inhibitory : 0);
+    column[k * t.columns] += v - after;
+    column[l * t.columns] += after;
+  }
+}
+
+template <typename T, typename D>
+void push_late(ffi::ThreadPool& pool, const Rows<T, D>& t, T* ring, const T* amplitude, const T* weight, const T* late,
+               bool one_weight, bool one_late, int64_t lags, int64_t all_sources, int64_t low, int64_t high) {
+  const auto events = list_spikes(amplitude, lags, all_sources, t.first_source, t.sources);
+  int64_t work = 0;
+  for (const auto& e : events) work += t.end(e.source) - t.begin(e.source);
+  const int parts = high > low ? parts_for(pool, work, kGrain) : 1;
+  parallel(pool, parts, [&](int part) {
+    const int64_t from = low + cut(high - low, part, parts), to = low + cut(high - low, part + 1, parts);
+    for (const auto& e : events)
+      for (int32_t k = 0; k < t.segments; ++k) {
+        const int32_t* const ptr = t.row_ptr + int64_t(e.source) * t.segments + k;
+        const auto [begin, end] = parts == 1 ? std::pair<int64_t, int64_t>(ptr[0], ptr[1])
+                                             : within(t.target, ptr[0], ptr[1], from, to);
+        share(t, ring, weight, late, one_weight, one_late, e.amplitude, t.slot(e.lag, 0), begin, end);
+      }
+  });
+}
+
+template <typename T, typename D>
+Rows<T, D> rows_of(ffi::AnyBuffer ring, ffi::AnyBuffer weight, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr,
+                   ffi::AnyBuffer target, ffi::AnyBuffer delay, int64_t inhibitory, int64_t first_source, int64_t segments) {
+  return {row_ptr.typed_data<int32_t>(),
+          target.typed_data<int32_t>(),
+          delay.typed_data<D>(),
+          weight.typed_data<T>(),
+          delay.element_count() == 1,
+          weight.element_count() == 1,
+          static_cast<int32_t>((row_ptr.element_count() - 1) / segments),
+          static_cast<int32_t>(first_source),
+          static_cast<int32_t>(ring.dimensions()[0]),
+          static_cast<int32_t>(ring.dimensions()[1]),
+          static_cast<int32_t>(inhibitory),
+          first.typed_data<int32_t>()[0],
+          static_cast<int32_t>(segments),
+          0};
+}
+
+ffi::Error push_events(ffi::ThreadPool pool, ffi::AnyBuffer amplitude, ffi::AnyBuffer weight, ffi::AnyBuffer late,
+                       ffi::AnyBuffer first, ffi::AnyBuffer row_ptr, ffi::AnyBuffer target, ffi::AnyBuffer delay, ffi::AnyBuffer,
+                       ffi::Result<ffi::AnyBuffer> ring, int64_t inhibitory, int64_t first_source, int64_t segments,
+                       int64_t low, int64_t high) {
+  return with_delays(ring->element_type(), delay.element_type(), [&](auto t, auto d) {
+    using T = decltype(t);
+    const auto rows = rows_of<T, decltype(d)>(*ring, weight, first, row_ptr, target, delay, inhibitory, first_source, segments);
+    push_late(pool, rows, ring->typed_data<T>(), amplitude.typed_data<T>(), weight.typed_data<T>(), late.typed_data<T>(),
+              weight.element_count() == 1, late.element_count() == 1, amplitude.dimensions()[0], amplitude.dimensions()[1], low,
+              high);
+  });
+}
+
 ffi::Error pull_events(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer amplitude, ffi::AnyBuffer visits,
                        ffi::AnyBuffer weight, ffi::AnyBuffer late, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr,
                        ffi::AnyBuffer target, ffi::AnyBuffer delay, ffi::AnyBuffer, ffi::AnyBuffer, ffi::AnyBuffer,
@@ -79,21 +144,7 @@ ffi::Error pull_events(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer
                        int64_t inhibitory, int64_t first_source, int64_t segments) {
   return with_delays(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
     using T = decltype(t);
-    using D = decltype(d);
-    const Rows<T, D> rows{row_ptr.typed_data<int32_t>(),
-                          target.typed_data<int32_t>(),
-                          delay.typed_data<D>(),
-                          weight.typed_data<T>(),
-                          delay.element_count() == 1,
-                          weight.element_count() == 1,
-                          static_cast<int32_t>((row_ptr.element_count() - 1) / segments),
-                          static_cast<int32_t>(first_source),
-                          static_cast<int32_t>(ring.dimensions()[0]),
-                          static_cast<int32_t>(ring.dimensions()[1]),
-                          static_cast<int32_t>(inhibitory),
-                          first.typed_data<int32_t>()[0],
-                          static_cast<int32_t>(segments),
-                          0};
+    const auto rows = rows_of<T, decltype(d)>(ring, weight, first, row_ptr, target, delay, inhibitory, first_source, segments);
     const bool delays = late.element_count() > 0;
     const Pull<T> p{ring.typed_data<T>(),         amplitude.typed_data<T>(), weight.typed_data<T>(),
                     late.typed_data<T>(),         to_amplitude->typed_data<T>(), now->typed_data<T>(),
@@ -116,3 +167,12 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxnest_pull, jaxnest::pull_events,
                                   .Attr<int64_t>("inhibitory")
                                   .Attr<int64_t>("first_source")
                                   .Attr<int64_t>("segments"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jaxnest_push, jaxnest::push_events,
+                              jaxnest::buffers<8>(ffi::Ffi::Bind().Ctx<ffi::ThreadPool>())
+                                  .Ret<ffi::AnyBuffer>()
+                                  .Attr<int64_t>("inhibitory")
+                                  .Attr<int64_t>("first_source")
+                                  .Attr<int64_t>("segments")
+                                  .Attr<int64_t>("low")
+                                  .Attr<int64_t>("high"));

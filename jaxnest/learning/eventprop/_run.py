@@ -144,7 +144,8 @@ def _steps(plan: Plan, parts: Parts, nodes: Any, part: Any, arrived: Any) -> tup
         traces = {s.key: sample(plan.group(s.group), new[s.group], s.fields, s.index) for s in plan.samplings}
         return (new, new_part), (jnp.concatenate(spiked), jnp.concatenate(fraction), traces)
 
-    return lax.scan(one, (nodes, part), arrived)
+    # of a step only its inputs are kept for the way back, the rest is computed again: fewer, larger loops in XLA
+    return lax.scan(jax.checkpoint(one, prevent_cse=False), (nodes, part), arrived)
 
 
 def _generated(plan: Plan, n: int, operands: Operands, nodes: Any, key: Any, first: Any) -> tuple[Any, Mapping[str, Any]]:
