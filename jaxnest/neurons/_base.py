@@ -88,6 +88,8 @@ class Neuron(Declared):
     accepts_current: bool = True
     current_receptors: int = 1
     stochastic: bool = False
+    #: whether a spike is where V_m reaches a fixed threshold, after which it is held at V_reset while `refractory` > 0
+    timed: bool = False
 
     tau_minus = Parameter(20.0, "ms", "time constant of the postsynaptic trace of STDP", gt=0)
     tau_minus_triplet = Parameter(110.0, "ms", "time constant of the slow postsynaptic trace (triplet rule)", gt=0)

@@ -41,6 +41,7 @@ class iaf_psc_delta(Neuron):
     refractory = State(0, "steps", "steps of refractoriness left", dtype="int")
 
     recordables = ("V_m",)
+    timed = True
     routing = Routing.SINGLE
     ordered = (("V_reset", "V_th"),)
 

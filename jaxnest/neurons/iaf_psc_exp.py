@@ -47,6 +47,7 @@ class iaf_psc_exp(Neuron):
     refractory = State(0, "steps", "steps of refractoriness left", dtype="int")
 
     recordables = ("V_m", "I_syn_ex", "I_syn_in")
+    timed = True
     ordered = (("V_reset", "V_th"),)
     stochastic = True
     current_receptors = 2

@@ -39,6 +39,7 @@ class iaf_psc_exp_multisynapse(Neuron):
     refractory = State(0, "steps", "steps of refractoriness left", dtype="int")
 
     recordables = ("V_m", "I_syn")
+    timed = True
     numbered = {"I_syn_": "I_port"}
     routing = Routing.PORTS
     ordered = (("V_reset", "V_th"),)
