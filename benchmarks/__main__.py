@@ -1,4 +1,4 @@
-"""`python -m benchmarks BENCHMARK [--against nest] [--json FILE]`: jaxnest and the peer, in turn in the same call."""
+"""`python -m benchmarks BENCHMARK [--against nest] [--json FILE]`: jaxnest and its peers, in turn in the same call."""
 
 from __future__ import annotations
 
@@ -10,21 +10,26 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from . import _compare, _report
+from . import _compare, _report, accuracy
 from ._request import Request, Spec
 
-_BENCHMARKS = ("brunel", "microcircuit", "stdp", "cuba", "build", "startup", "deliver")
+_BENCHMARKS = ("brunel", "microcircuit", "stdp", "cuba", "build", "startup", "deliver", "train", "gradient")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code: 1 if the peer computed something else or a run failed, 2 for wrong input or without the peer."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     a = _parser().parse_args(arguments)
+    if a.benchmark == "accuracy":
+        return accuracy.run(a, "python -m benchmarks " + shlex.join(arguments))
     spec: Spec = importlib.import_module(f"benchmarks.{a.benchmark}").SPEC
-    if a.against and a.against not in spec.peers:
+    if not set(a.against) <= set(spec.peers):
         return _complain(f"{a.benchmark} runs against {' or '.join(spec.peers)} only", 2)
-    if a.against and importlib.util.find_spec(a.against) is None:
-        return _complain(f"{a.against} is not installed; in a clone of the repository: pip install -e '.[bench]'", 2)
+    packages = list(dict.fromkeys(p for peer in a.against for p in spec.packages.get(peer, (peer,))))
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            return _complain(f"{package} is not installed; in a clone of the repository: pip install -e '.[bench]'", 2)
+    peers = [side for peer in a.against for side in spec.variants.get(peer, (peer,))]
     scale, time = (spec.scale if a.scale is None else a.scale), (spec.time if a.time is None else a.time)
     if min(scale, time, a.threads, a.repeats) <= 0:
         return _complain("--scale, --time, --threads and --repeats must be positive", 2)
@@ -35,15 +40,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             continue
         asked = Request(**{**vars(request), "case": case})
         try:
-            ours, theirs = _compare.in_turn(asked, a.against, a.repeats)
+            runs = _compare.in_turn(asked, peers, a.repeats)
         except _compare.Failed as failure:
             return _complain(str(failure), 1)
+        ours = runs.pop("jaxnest")
         if "skipped" in ours[0]:
             _complain(f"{case} left out: {ours[0]['skipped']}", 0)
             continue
-        records.append(_compare.record(spec, asked, a.against, ours, theirs))
-        rows.append({**records[-1], **_compare.more(spec, ours, theirs)})
-        notes += [f"{records[-1]['benchmark']}: {text}" for text in _compare.differences(spec, ours, theirs)]
+        for peer, theirs in runs.items() or [(None, [])]:
+            records.append(_compare.record(spec, asked, peer, ours, theirs))
+            rows.append({**records[-1], **_compare.more(spec, ours, theirs)})
+            of = f"{records[-1]['benchmark']}" + (f", {peer}" if len(peers) > 1 else "")
+            notes += [f"{of}: {text}" for text in _compare.differences(spec, ours, theirs)]
     if not records:
         return _complain("nothing was measured", 1)
     text = _report.table(rows)
@@ -55,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             json.dump(records, file, indent=1)
     if a.results:
         with open(a.results, "a") as file:
-            file.write("\n" + _report.section("python -m benchmarks " + shlex.join(arguments), a.against, text, notes))
+            file.write("\n" + _report.section("python -m benchmarks " + shlex.join(arguments), packages, text, notes))
     return 1 if notes else 0
 
 
@@ -73,9 +81,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--lowering", choices=["auto", "xla", "native"], default="auto", help="of jaxnest")
         command.add_argument("--repeats", type=int, default=3, help="runs, in turn; medians are shown; default 3")
         command.add_argument("--seed", type=int, default=1, help="of the first run; the next ones have the next ones")
-        command.add_argument("--against", choices=["nest", "brian2"], help="the peer")
+        command.add_argument("--against", nargs="+", default=[], metavar="PEER", help=f"of {', '.join(module.SPEC.peers)}")
         command.add_argument("--json", metavar="FILE", help="write the records to this file")
         command.add_argument("--results", metavar="FILE", help="append a section to this file (benchmarks/RESULTS.md)")
+    about = (accuracy.__doc__ or "").replace("%", "%%")
+    accuracy.add_arguments(commands.add_parser("accuracy", help=about.splitlines()[0], description=about))
     return parser
 
 

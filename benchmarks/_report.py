@@ -24,7 +24,7 @@ _HEADS = {
     "peer_sim_s": "peer sim s",
     "ratio": "ratio",
 }
-_DISTRIBUTIONS = {"nest": "nest-simulator", "brian2": "brian2"}
+_DISTRIBUTIONS = {"nest": "nest-simulator"}
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -37,9 +37,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join("| " + " | ".join(c.rjust(w) for c, w in zip(line, width)) + " |" for line in lines)
 
 
-def section(command: str, peer: str | None, text: str, notes: Sequence[str]) -> str:
-    """A section of the file of results: how, when, where and with what; the table; what did not agree."""
-    packages = ["jaxnest", "jax", "numpy", *([_DISTRIBUTIONS[peer]] if peer else [])]
+def section(command: str, others: Sequence[str], text: str, notes: Sequence[str]) -> str:
+    """A section of the file of results: how, when, where and with what; the table; what did not agree. `others`: the peers' packages."""
+    packages = dict.fromkeys(["jaxnest", "jax", "numpy", *(_DISTRIBUTIONS.get(name, name) for name in others)])
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in packages)
     lines = [
         f"## `{command}`",

@@ -33,7 +33,9 @@ class Spec:
 
     `cases`: one record each, the headline last. `timed`: the time that `ratio` compares and that is given as
     `peer_sim_s`. `same`: quantities that must agree with the peer's (mean over the repeats), and to which fraction.
-    `by_lowering`: the cases are lowerings. `real_time`: whether sim_s over `time` means anything.
+    `packages`: what a peer needs, where that is not a package of its name; `variants`: what one peer is run as, where
+    that is not once, by the names of the functions. `memory`: the quantity of which memory_ratio, a key of such a benchmark's records alone, is
+    ours over theirs; `shown`: quantities that the table has beside the record's; `keys`: more keys of the records. `by_lowering`: the cases are lowerings. `real_time`: whether sim_s over `time` means anything.
     """
 
     peers: tuple[str, ...] = ("nest",)
@@ -42,5 +44,10 @@ class Spec:
     cases: tuple[str, ...] = ("",)
     timed: str = "sim_s"
     same: Mapping[str, float] = field(default_factory=lambda: {"rate_hz": 0.02})
+    packages: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    memory: str | None = None
+    shown: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
     by_lowering: bool = False
     real_time: bool = True

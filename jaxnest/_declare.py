@@ -54,6 +54,8 @@ class State:
     """A state variable: `init` is a number, the name of a parameter, or a function of the parameters.
 
     `dim` as for `Parameter`, or a number of values; `dtype` is ``"float"`` or ``"int"``. A value given by a user must be at least `ge`.
+    `relative_to` names a parameter of a neuron: its step sees, and returns, the state's difference to that, which a float32 has more
+    digits of; initial values, `get`, `set` and recorders speak of the whole.
     """
 
     init: float | str | Callable[[Any], Any] = 0.0
@@ -62,6 +64,7 @@ class State:
     dtype: str = "float"
     dim: str | int | None = None
     ge: float | None = None
+    relative_to: str | None = None
 
     def fault(self, value: np.ndarray) -> str | None:
         """What is wrong with `value` (any shape), or None."""
@@ -69,7 +72,8 @@ class State:
 
 
 class Declared:
-    """Base of every model: collects the `Parameter` and `State` attributes of the class and its bases.
+    """Base of every model: collects the `Parameter` and `State` attributes of the class and its bases, without those that
+    it sets to None.
 
     A model is configuration only: it has no instances with state, and its functions are pure.
     """
@@ -89,8 +93,11 @@ class Declared:
         super().__init_subclass__(**kwargs)
         cls.name = cls.__name__
         own = {k.rstrip("_"): v for k, v in vars(cls).items()}  # `lambda_` declares the parameter `lambda`
-        cls.parameters = {**cls.parameters, **{k: v for k, v in own.items() if isinstance(v, Parameter)}}
-        cls.states = {**cls.states, **{k: v for k, v in own.items() if isinstance(v, State)}}
+        gone = {k for k, v in own.items() if v is None}
+        parameters = {**cls.parameters, **{k: v for k, v in own.items() if isinstance(v, Parameter)}}
+        states = {**cls.states, **{k: v for k, v in own.items() if isinstance(v, State)}}
+        cls.parameters = {k: v for k, v in parameters.items() if k not in gone}
+        cls.states = {k: v for k, v in states.items() if k not in gone}
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

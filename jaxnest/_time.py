@@ -1,4 +1,4 @@
-"""Times in steps of the resolution, exactly, on NEST's grid of 1 µs tics."""
+"""Times in steps of the resolution, exactly where that lies on NEST's grid of 1 µs tics."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ def as_steps(what: str, t: Any, h: float) -> np.ndarray:
     t = np.asarray(t, dtype=np.float64)
     if not np.isfinite(t).all():
         raise ConfigurationError(f"{what}={t} must be finite")
-    per_step = round(h * TICS_PER_MS)
-    steps = np.round(t * TICS_PER_MS / per_step).astype(np.int64)
+    steps = np.round(_in_steps(t, h)).astype(np.int64)
     off = np.abs(t - steps * h) > 1e-6 * np.maximum(1.0, np.abs(t)) * h + 1e-9
     if off.any():
         bad = float(t[off].flat[0]) if t.ndim else float(t)
@@ -28,6 +27,11 @@ def as_steps(what: str, t: Any, h: float) -> np.ndarray:
             f"{what}={bad!r} ms is no multiple of the resolution h={h:g} ms; use {round(bad / h) * h:g} ms"
         )
     return steps
+
+
+def _in_steps(t: np.ndarray, h: float) -> np.ndarray:
+    tics = round(h * TICS_PER_MS)
+    return t * TICS_PER_MS / tics if tics and abs(tics - h * TICS_PER_MS) < 1e-6 else t / h
 
 
 def steps_up(what: str, t: Any, h: float) -> np.ndarray:
@@ -38,6 +42,6 @@ def steps_up(what: str, t: Any, h: float) -> np.ndarray:
     t = np.asarray(t, dtype=np.float64)
     if not np.isfinite(t).all():
         raise ConfigurationError(f"{what}={t} must be finite")
-    steps = t * TICS_PER_MS / round(h * TICS_PER_MS)
+    steps = _in_steps(t, h)
     near = np.round(steps)
     return np.where(np.abs(steps - near) <= 1e-9 * np.maximum(1.0, np.abs(steps)), near, np.ceil(steps)).astype(np.int64)

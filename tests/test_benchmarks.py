@@ -30,7 +30,8 @@ def run(tmp_path: Path, *arguments: str) -> list[dict]:
     records = json.loads(target.read_text())
     rows = [line for line in done.stdout.splitlines() if line.startswith("|")]
     assert len(rows) == len(records) + 2
-    assert all(tuple(r) == _compare.KEYS for r in records)
+    of_memory = ("memory_ratio",) if arguments[0] == "train" else ()
+    assert all(tuple(r) == (*_compare.KEYS, *of_memory) for r in records)
     head, section = results.read_text().split("\n## ")
     assert head == "# Results\n"
     assert section.startswith(f"`python -m benchmarks {' '.join(arguments)}")
@@ -45,6 +46,7 @@ def run(tmp_path: Path, *arguments: str) -> list[dict]:
         ("stdp --scale 0.02 --precision float64", ["stdp"], NETWORK),
         ("build --scale 0.02", [*(f"build {r}" for r in RULES), "build brunel"], {"build_s", "bytes_per_synapse"}),
         ("startup", ["startup cold", "startup warm"], {"sim_s", "rate_hz"}),
+        ("train --scale 0.05", ["train checkpoint", "train"], {"build_s", "compile_s", "sim_s"}),
     ],
     ids=lambda a: a.split()[0] if isinstance(a, str) else "",
 )
@@ -72,6 +74,27 @@ def test_a_record_has_medians_and_ratios_of_pairs():
     assert (build["peer_sim_s"], build["ratio"]) == (5.0, 5.0)
 
 
+def test_the_memory_of_pairs_is_compared_where_a_benchmark_asks_for_it():
+    ours, theirs = [{"sim_s": 1.0, "step_mb": 60.0}], [{"sim_s": 2.0, "step_mb": 50.0}]
+    spec, request = Spec(memory="step_mb"), Request("train", "jaxnest")
+    assert _compare.record(spec, request, "scan", ours, theirs)["memory_ratio"] == pytest.approx(1.2)
+    assert _compare.record(spec, request, "scan", ours, [{"sim_s": 2.0, "step_mb": None}])["memory_ratio"] is None
+    assert _compare.record(spec, request, None, ours, [])["memory_ratio"] is None
+
+
+def test_peers_run_in_turn_and_some_say_that_they_do_not(monkeypatch):
+    asked = []
+
+    def measure(request):
+        asked.append((request.side, request.seed))
+        return {"skipped": "no"} if request.side == "spyx" else {"sim_s": 1.0}
+
+    monkeypatch.setattr(_compare, "measure", measure)
+    runs = _compare.in_turn(Request("train", "", seed=1), ["spyx", "scan"], 2)
+    assert {side: len(found) for side, found in runs.items()} == {"jaxnest": 2, "scan": 2}
+    assert asked == [("jaxnest", 1), ("spyx", 1), ("scan", 1), ("jaxnest", 2), ("scan", 2)]
+
+
 def test_different_rates_are_told():
     assert _compare.differences(Spec(), OURS, THEIRS) == []
     (told,) = _compare.differences(Spec(), OURS, [{**THEIRS[0], "rate_hz": 10.3}])
@@ -86,7 +109,12 @@ def test_a_table_keeps_the_record_and_leaves_out_what_nothing_fills():
 
 @pytest.mark.parametrize(
     "arguments, word",
-    [("brunel --against brian2", "nest only"), ("brunel --scale 0", "positive"), ("cuba --against brian2", "pip install")],
+    [
+        ("brunel --against brian2", "nest only"),
+        ("train --against scan nest", "scan only"),
+        ("brunel --scale 0", "positive"),
+        ("cuba --against brian2", "pip install"),
+    ],
 )
 def test_what_cannot_run_is_refused(monkeypatch, capsys, arguments, word):
     monkeypatch.setattr(command_line.importlib.util, "find_spec", lambda name: None)

@@ -213,16 +213,20 @@ def test_bernoulli_draws_for_every_spike_and_synapse(x64, delivery):
     assert set(per_event) == {1, 2, 3}  # not all or none of the three
 
 
-def test_both_lowerings_draw_the_same(x64):
+@pytest.mark.parametrize(
+    "synapse, params",
+    [("bernoulli_synapse", {"p_transmit": 0.5}), ("quantal_stp_synapse", {"n": 6, "a": 5, "tau_rec": 5.0, "U": 0.3})],
+)
+def test_both_lowerings_draw_the_same(x64, synapse, params):
     times = [(s, 2) for s in range(2, 200, 4)]
     pairs = np.zeros(20, int), np.arange(20)
     logs = []
     for delivery in ("events", "dense"):
-        net, projection = network([times], [[]] * 20, pairs, 0.5, 7.0, "bernoulli_synapse", p_transmit=0.5)
+        net, projection = network([times], [[]] * 20, pairs, 0.5, 7.0, synapse, **params)
         sim = jn.Simulation(net, delivery=delivery, seed=4).run(30.0)
         log = sim.weights(projection)
-        logs.append(np.lexsort((log.connections, np.round(log.times / H))).size and sorted(zip(log.times, log.connections)))
-    assert logs[0] == logs[1]
+        logs.append(sorted(zip(log.times, log.connections, log.weights, strict=True)))
+    assert logs[0] == logs[1] and len(logs[0]) > 500
 
 
 def experiment(synapse, twice=True, **params):
@@ -327,6 +331,17 @@ def test_bernoulli_gradient_is_that_of_the_mean(x64):
         ("tsodyks_synapse", {"tau_rec": 0.0}, "tau_rec"),
         ("tsodyks2_synapse", {"u": 1.5}, "u must"),
         ("tsodyks2_synapse", {"U": -0.5}, "U"),
+        ("quantal_stp_synapse", {"n": -1}, "must be >= 0"),
+        ("quantal_stp_synapse", {"a": 2.5}, "whole number"),
+        ("quantal_stp_synapse", {"u": 1.5}, "u must"),
+        ("ht_synapse", {"P": 1.5}, "P must"),
+        ("vogels_sprekeler_synapse", {"Wmax": -1.0}, "same sign"),
+        ("stdp_nn_restr_synapse", {"paired": 1.0}, "paired"),
+        ("tsodyks_synapse_hom", {"weight": [1.0, 2.0]}, "common"),
+        ("jonke_synapse", {"tau_plus": 0.0}, "tau_plus"),
+        ("stdp_facetshw_synapse_hom", {"lookuptable_0": [1] * 15}, "16 integers"),
+        ("stdp_facetshw_synapse_hom", {"init_flag": 1}, "first spike"),
+        ("cont_delay_synapse", {"delay": 0.05}, "less than one step"),
     ],
 )
 def test_impossible_synapses_are_refused(synapse, params, words):

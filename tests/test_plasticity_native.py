@@ -21,7 +21,9 @@ from jaxnest.synapses._base import Synapse
 pytestmark = pytest.mark.skipif(not native.available(), reason=native.status())
 
 H, N, CONNECTIONS = 0.1, 30, 900
-DYNAMIC = [name for name, model in synapses.items() if not model.static]
+#: models that C++ lacks: several random numbers a spike, the order of synapses, a third factor
+IN_XLA = ["quantal_stp_synapse", "stdp_dopamine_synapse", "stdp_facetshw_synapse_hom"]
+DYNAMIC = [name for name, model in synapses.items() if not model.static and name not in IN_XLA]
 
 
 def parameters(synapse, varied, rng):
@@ -30,7 +32,7 @@ def parameters(synapse, varied, rng):
     def some(*values):
         return rng.choice(values, CONNECTIONS) if varied and not synapses[synapse].common else values[-1]
 
-    return {
+    values = {
         "bernoulli_synapse": {"p_transmit": some(0.0, 0.3, 1.0, 0.4)},
         "stdp_synapse": {"mu_plus": some(0.0, 1.0, 0.4), "mu_minus": some(0.0, 1.0, 0.6), "alpha": some(0.5, 1.5)},
         "stdp_synapse_hom": {"mu_plus": 0.4, "mu_minus": 0.6},
@@ -38,7 +40,13 @@ def parameters(synapse, varied, rng):
         "stdp_triplet_synapse": {"Aplus": 0.03, "Aminus": 0.05, "Aplus_triplet": 0.04, "Wmax": some(70.0, 95.0)},
         "tsodyks_synapse": {"U": 0.3, "tau_rec": some(20.0, 150.0), "tau_fac": some(0.0, 50.0)},
         "tsodyks2_synapse": {"U": 0.3, "tau_rec": some(20.0, 150.0), "tau_fac": some(0.0, 50.0)},
-    }[synapse]
+        "tsodyks_synapse_hom": {"U": 0.3, "tau_rec": 150.0, "tau_fac": 50.0},
+        "ht_synapse": {"tau_P": some(20.0, 150.0), "delta_P": some(0.3, 0.9)},
+        "jonke_synapse": {"lambda": 3.0, "mu_plus": -0.01, "mu_minus": 0.005, "beta": 0.1, "Wmax": 85.0},
+        "vogels_sprekeler_synapse": {"eta": some(1.0, 6.0), "alpha": some(0.3, 1.5), "Wmax": 95.0},
+    }
+    values |= {name: values["stdp_synapse"] for name in synapses if name.startswith("stdp_nn_")}
+    return values[synapse]
 
 
 def simulated(synapse, lowering, varied=False, multiple=False, parts=False, time=60.0):
@@ -53,9 +61,10 @@ def simulated(synapse, lowering, varied=False, multiple=False, parts=False, time
     cells = net.create("iaf_psc_exp", N, name="cells", V_th=-60.0)
     net.connect(drive, relays, "one_to_one", delay=H)
     pairs = jn.explicit(rng.integers(0, N, CONNECTIONS), rng.integers(0, N, CONNECTIONS))
-    given = {"synapse": synapse, "weight": rng.uniform(20.0, 90.0, CONNECTIONS), **parameters(synapse, varied, rng)}
+    weight = 60.0 if "weight" in synapses[synapse].common else rng.uniform(20.0, 90.0, CONNECTIONS)
+    given = {"synapse": synapse, "weight": weight, **parameters(synapse, varied, rng)}
     given["delay"] = rng.integers(5, 40, CONNECTIONS) * H if varied else 1.5
-    net.connect(relays[:N], relays[N:], pairs, receptor=1 if synapse.startswith("stdp") else None, **given)
+    net.connect(relays[:N], relays[N:], pairs, receptor=1 if synapses[synapse].reads_post else None, **given)
     net.connect(relays[:N], cells, pairs, **given)
     recorder = net.create("spike_recorder")
     net.connect(cells, recorder)
@@ -120,7 +129,7 @@ def test_threads_change_nothing():
 def test_the_rules_in_the_library_are_those_of_the_models():
     written = (_generate.FOLDER / "rules.inc").read_text()
     assert written == _generate.text("rules"), "run: python -m jaxnest.events.native._generate"
-    assert all(rules.number(synapses[name]) is not None for name in DYNAMIC)
+    assert sorted(name for name, m in synapses.items() if not m.static and rules.number(m) is None) == IN_XLA
 
 
 def test_a_model_that_the_library_lacks_is_left_to_xla():

@@ -200,12 +200,13 @@ def sample(value: Any, n: int, rng: np.random.Generator, dtype: DTypeLike = np.f
     return np.full(n, cast) if given.ndim == 0 else cast
 
 
-def delay_steps(delay_ms: ArrayLike, h: float) -> np.ndarray:
+def delay_steps(delay_ms: ArrayLike, h: float, up: bool = False) -> np.ndarray:
     """Delays in steps of the resolution `h` (ms), rounded half up like NEST's, bit for bit in float64.
 
     NEST computes floor(delay · (1/h) + 1/2) with h taken from its grid of 1 µs tics. At h = 0.05, 0.1, 0.2, 0.25, 0.5 and
     1 no half step is lost to rounding errors; at 0.01 and 0.02 NEST loses one in seventeen (0.285 at 0.01 gives 28), and so
     does this. A float32 delay stands for the decimal number that it approximates: float32 0.35 at 0.1 gives 4.
+    With `up` they are rounded up instead, but for rounding errors, and must be at least one step.
 
     **Returns:** int32 array of the shape of `delay_ms`.
 
@@ -227,9 +228,14 @@ def delay_steps(delay_ms: ArrayLike, h: float) -> np.ndarray:
     for start in range(0, flat.size, _CHUNK):
         part = flat[start : start + _CHUNK]
         scaled = part.astype(np.float64)
-        scaled *= steps_per_ms * (1.0 + slack)
-        scaled += 0.5
-        np.floor(scaled, out=scaled)
+        if up:
+            scaled *= steps_per_ms
+            margin = (1e-12 + slack) * scaled
+            np.ceil(scaled - margin, out=scaled, where=scaled + margin >= 1.0)
+        else:
+            scaled *= steps_per_ms * (1.0 + slack)
+            scaled += 0.5
+            np.floor(scaled, out=scaled)
         valid = (scaled >= 1.0) & (scaled <= _INT32_MAX)  # False for NaN
         if not valid.all():
             bad = part[np.argmin(valid)]

@@ -7,9 +7,11 @@ from jaxnest.devices.noise_generator import noise_generator
 from jaxnest.devices.poisson_generator import poisson_generator
 from jaxnest.devices.recorders import multimeter, spike_recorder, voltmeter, weight_recorder
 from jaxnest.devices.spike_generator import spike_generator
+from jaxnest.devices.spike_input import spike_input
 from jaxnest.devices.step_current_generator import step_current_generator
+from jaxnest.devices.volume_transmitter import volume_transmitter
 
-#: every device model by NEST's name
+#: every device model by its name, which is NEST's where NEST has it
 devices = {
     model.name: model
     for model in (
@@ -19,7 +21,9 @@ devices = {
         noise_generator,
         poisson_generator,
         spike_generator,
+        spike_input,
         step_current_generator,
+        volume_transmitter,
         spike_recorder,
         multimeter,
         voltmeter,

@@ -154,6 +154,13 @@ class Source(Device):
         (2 count,), or None where all weights are 1."""
         raise NotImplementedError
 
+    @staticmethod
+    def amplitudes(p: Values, first: Any, n: int, count: int, h: Any) -> tuple[Any, Any]:
+        """For spikes with times within a step: the rows (n + 1, count) of amplitudes of the spikes of `n` steps from `first` on, and which of them may
+        depend on something. Row k holds what is at the point of the grid (first + k) h; a spike between two points is shared by
+        them, the more the nearer."""
+        raise NotImplementedError
+
 
 class Recorder(Device):
     """A device that records; it has no dynamics."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from jaxnest._time import as_steps, steps_up
 from jaxnest.devices._base import Source, Values
@@ -96,6 +97,18 @@ class spike_generator(Source):
             value = now * p.spike_weights[place]
             sums = sums.at[index + jnp.where(value < 0, count, 0)].add(value)
         return spikes.at[index].add(now), sums
+
+    @staticmethod
+    def amplitudes(p: Values, first: Any, n: int, count: int, h: Any) -> tuple[Any, Any]:
+        steps = p.time / h
+        # a spike on the grid ends a step, though its time over h may be off by rounding
+        step = jnp.ceil(lax.stop_gradient(steps) - 1e-3).astype(jnp.int32) - 1
+        lag, share = step - first, steps - step
+        lag = jnp.where((lag >= 0) & (lag < n), lag, 1 << 29)  # far outside: in no row
+        none = jnp.zeros((n + 1, count), p.time.dtype)
+        rows = none.at[lag, p.index].add(p.count * (1.0 - share), mode="drop")
+        visited = none.at[lag, p.index].max(1.0, mode="drop").at[lag + 1, p.index].max(1.0, mode="drop")
+        return rows.at[lag + 1, p.index].add(p.count * share, mode="drop"), visited
 
 
 def _per_generator(owner: str, key: str, value: Any, n: int) -> Any:

@@ -9,7 +9,8 @@ routed by sign, an event with a negative value goes to the column ``target + inh
 by one, before anything is summed.
 
 All lowerings add in the same order (step, source, place in the row). The dense one is plain JAX; that of events is
-the primitive of `events/bilinear.py`, with the same derivatives.
+the primitive of `events/bilinear.py`, with the same derivatives. Tables that connect all with all can be matrix products
+(`events/matrix.py`), which add in an order of their own.
 
 Rows in segments can also be delivered when they are due, not when the spike was emitted (`Queue`): all events of a moment
 fall on one slot of the ring, which stays in the processor's cache, where otherwise each falls on a place of its own in
@@ -22,7 +23,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from jaxnest.events import bilinear
+from jaxnest.events import bilinear, matrix
 from jaxnest.events.native.call import in_place
 
 
@@ -45,7 +46,8 @@ class Table(NamedTuple):
 class Layout(NamedTuple):
     """What is static of a table: the offset of the `inhibitory` columns (0: not routed by sign), the `width` of the blocks
     in which XLA walks a row, the source of the first row, the range of its targets: `low` <= target < `high`, and the number of
-    `segments` of a row (1: none), the first of which has the delay `shortest`."""
+    `segments` of a row (1: none), the first of which has the delay `shortest`; `matrix`: its targets, where each source has the same ones,
+    and events are to be summed by matrix products (0: not)."""
 
     inhibitory: int
     width: int
@@ -54,6 +56,7 @@ class Layout(NamedTuple):
     high: int = 0
     segments: int = 1
     shortest: int = 0
+    matrix: int = 0
 
 
 class Queue(NamedTuple):
@@ -78,7 +81,7 @@ class Queue(NamedTuple):
         """`ring` with the events due in the steps `begin` ... `end` - 1 of all spikes emitted before step `emitted`, in the order
         (step of emission, source, place in the row). For tables in segments. C++ only, without derivatives."""
         moments = jnp.stack([jnp.asarray(m, jnp.int32) for m in (begin, end, emitted)])
-        attributes = {k: v for k, v in layout._asdict().items() if k != "width"}
+        attributes = {k: v for k, v in layout._asdict().items() if k not in ("width", "matrix")}
         given = (weight.astype(ring.dtype), moments, table.row_ptr, table.target, *self)
         return in_place("due", given, (ring,), **attributes)[0]
 
@@ -100,6 +103,8 @@ def deliver(
 
     **Returns:** the new ring.
     """
+    if layout.matrix:
+        return matrix.deliver(layout, ring, spikes, weight, first, table)
     if dense:
         return _dense(layout, ring, spikes, weight, first, table)
     return bilinear.deliver(ring, spikes, weight, first, table.row_ptr, table.target, table.delay, layout, native)

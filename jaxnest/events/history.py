@@ -9,6 +9,7 @@ Stamps are right edges of steps: a spike in step n has the stamp n + 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -58,19 +59,54 @@ class Log(NamedTuple):
         return Log(jnp.full(shape, NEVER, jnp.int32), jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), none, none, times)
 
 
+class Reader(NamedTuple):
+    """Reads the spikes of a neuron of a log, backwards, for each of several synapses (n,); for those not `inside`, none."""
+
+    log: Log
+    neuron: Any
+    inside: Any
+
+    def place(self, back: Any) -> tuple[Any, Any]:
+        """Place in the log of the spike that is `back` before the last, and whether there is one."""
+        length = self.log.stamp.shape[1]
+        place = self.neuron * length + jnp.minimum(back, length - 1)
+        return place, (back < length) & (self.log.stamp.ravel()[place] != NEVER) & self.inside
+
+    def count_while(self, back: Any, holds: Callable[[Any], Any]) -> Any:
+        """From the spike `back` before the last on, the first whose stamp is not such that it `holds`."""
+        stamps = self.log.stamp.ravel()
+
+        def more(c: Any) -> Any:
+            return c[1].any()
+
+        def advance(c: Any) -> Any:
+            back = jnp.where(c[1], c[0] + 1, c[0])
+            place, there = self.place(back)
+            return back, c[1] & there & holds(stamps[place])
+
+        place, there = self.place(back)
+        return lax.while_loop(more, advance, (back, there & holds(stamps[place])))[0]
+
+    def between(self, after: Any, upto: Any) -> tuple[Any, Any]:
+        """How many spikes are later than `upto`, and how many have stamps in (after, upto]."""
+        later = self.count_while(jnp.zeros_like(self.neuron), lambda stamp: stamp > upto)
+        return later, self.count_while(later, lambda stamp: stamp > after) - later
+
+
 class Window(NamedTuple):
-    """Of each stamp T, in row T % H: `spiked` (H, N), the number of spikes, and the traces of the spikes before T; `now`
-    the running ones."""
+    """Of each stamp T, in row T % H: `spiked` (H, N), the number of spikes, the traces of the spikes before T, and of the
+    last of them alone; `now` the running ones."""
 
     spiked: Any
     K: Any
     K_triplet: Any
+    nearest: Any
     now: Traces
 
     @staticmethod
     def zeros(length: int, n: int, dtype: Any) -> Window:
         empty = jnp.zeros((length, n), dtype)
-        return Window(empty, empty, empty, Traces.zeros(n, dtype))
+        return Window(empty, empty, empty, empty, Traces.zeros(n, dtype))
 
 
 def log_spikes(log: Log, spikes: Any, first: Any, rate: Any, rate_triplet: Any, native: bool = False) -> Log:
@@ -131,12 +167,15 @@ def watch_spikes(window: Window, spikes: Any, first: Any, rate: Any, rate_triple
         lag, spike = now
         stamp = first + lag + 1
         K, K_triplet = window.now.at(stamp, rate, rate_triplet)
+        steps = (stamp - window.now.stamp).astype(K.dtype)
+        nearest = jnp.where(window.now.stamp > 0, jnp.exp(-steps * rate), 0.0)
         row = stamp % length
         hit = spike != 0
         return Window(
             window.spiked.at[row].set(spike),
             window.K.at[row].set(K),
             window.K_triplet.at[row].set(K_triplet),
+            window.nearest.at[row].set(nearest),
             Traces(
                 jnp.where(hit, K + spike, window.now.K),
                 jnp.where(hit, K_triplet + spike, window.now.K_triplet),

@@ -13,8 +13,8 @@ from jax import lax
 from jaxnest._values import Values
 from jaxnest.events.deliver import Table
 from jaxnest.events.history import Window
-from jaxnest.events.rule import Plastic, Rule, Trail, append, where
-from jaxnest.synapses._base import Post, Pre
+from jaxnest.events.rule import Plastic, Rule, Trail, append, order_of, where
+from jaxnest.synapses._base import Modulation, Post, Pre
 
 
 def deliver_dense(
@@ -29,11 +29,12 @@ def deliver_dense(
     h: Any,
     key: Any,
     trail: Trail | None,
+    modulator: Any = None,
 ) -> tuple[Any, Plastic, Trail | None]:
-    """Deliver `spikes` (L, n_sources) of the steps `first` ... visiting every synapse in every step."""
+    """Deliver `spikes` (L, n_sources) of the steps `first` ... visiting every synapse in every step. `modulator` (L,): the
+    numbers of spikes that the synapses' transmitter received."""
     source = table.sources()
     delay = table.delay.astype(jnp.int32)
-    post = rule.post(table.target)
     connection = jnp.arange(table.target.shape[0], dtype=jnp.int32)
 
     def one_step(carry: Any, lag: Any) -> tuple[Any, None]:
@@ -42,33 +43,70 @@ def deliver_dense(
         amplitude = spikes[lag][source]
         s, last = plastic.synapse, plastic.last[source]
         since_last = ((stamp - last) * h).astype(ring.dtype)
-        K_minus = K_triplet = None
+        traces: tuple[Any, ...] = (None, None, None)
         if rule.model.reads_post:
-            assert window is not None
-            row = (stamp - delay) % window.spiked.shape[0]
-            K_minus, K_triplet = window.K[row, post], window.K_triplet[row, post]
-            arrived = jnp.round(jnp.abs(window.spiked[row, post])).astype(jnp.int32)
-            if rule.post_repeats:
-                s = _repeated(partial(_post_again, rule), arrived, 0, (p, since_last, K_triplet), (arrived,), s)
-            else:
-                s = where(arrived > 0, rule.model.on_post(p, s, Post(since_last, K_triplet)), s)
-        uniform = rule.uniform(key, stamp - 1, connection, 0)
-        new, weight, value, passed = rule.send(p, s, Pre(since_last, last == 0, K_minus, K_triplet, uniform))
+            count = None if modulator is None else jnp.where(stamp > plastic.modulated, modulator[lag], 0)
+            s, traces = _arrivals(rule, s, p, stamp, since_last, table, window, count)
+        order = None
+        if rule.model.reads_order:
+            time = jnp.asarray(stamp * h, ring.dtype)
+            order = order_of(table, plastic.last, spikes[lag] != 0, source, connection, time)
+            order = jax.tree.map(lambda x: x.astype(ring.dtype), order)
+        known = {**rule.randoms(key, stamp - 1, connection, 0), "order": order}
+        new, weight, value, passed = rule.send(p, s, Pre(since_last, last == 0, *traces, **known))
         s = where(amplitude != 0, new, s)
         if trail is not None:
             trail = append(trail, stamp - 1, connection, weight, (amplitude != 0) & passed)
         total = value * amplitude
         if rule.pre_repeats:
             times = jnp.round(jnp.abs(amplitude)).astype(jnp.int32)
-            reals, whole = (p, since_last, K_minus, K_triplet, value), (times, stamp - 1, connection, key)
+            reals, whole = (p, since_last, traces, order, value), (times, stamp - 1, connection, key)
             s, more, trail = _repeated(partial(_pre_again, rule), times, 1, reals, whole, (s, jnp.zeros_like(total), trail))
             total = total + more
         column = table.target + jnp.where(weight < 0, rule.layout.inhibitory, 0)
         ring = ring.at[(stamp - 1 + delay) % ring.shape[0], column].add(total.astype(ring.dtype))
-        return (ring, Plastic(s, jnp.where(spikes[lag] != 0, stamp, plastic.last), plastic.done), trail), None
+        return (ring, plastic._replace(synapse=s, last=jnp.where(spikes[lag] != 0, stamp, plastic.last)), trail), None
 
     lags = jnp.arange(spikes.shape[0], dtype=jnp.int32)
     return lax.scan(one_step, (ring, plastic, trail), lags)[0]
+
+
+def update_dense(
+    rule: Rule, plastic: Plastic, p: Values, first: Any, table: Table, window: Window | None, h: Any, modulator: Any
+) -> Plastic:
+    """The transmitter updates all synapses after the steps `first` ..., whose spikes `modulator` (L,) has."""
+    last = plastic.last[table.sources()]
+
+    def one_step(s: Values, lag: Any) -> tuple[Values, None]:
+        stamp = first + lag + 1
+        since_last = ((stamp - last) * h).astype(modulator.dtype)
+        return _arrivals(rule, s, p, stamp, since_last, table, window, modulator[lag])[0], None
+
+    n = modulator.shape[0]
+    s, _ = lax.scan(one_step, plastic.synapse, jnp.arange(n, dtype=jnp.int32))
+    s = rule.model.on_update(p, s, ((first + n - last) * h).astype(modulator.dtype))
+    return plastic._replace(synapse=s, last=jnp.full_like(plastic.last, first + n), modulated=first + n)
+
+
+def _arrivals(
+    rule: Rule, s: Values, p: Values, stamp: Any, since_last: Any, table: Table, window: Window | None, count: Any
+) -> tuple[Values, tuple[Any, ...]]:
+    """What reaches the synapses at `stamp`: `count` spikes of the modulator (None: there is none), then those of the targets. The
+    states, and the traces of the targets."""
+    assert window is not None
+    if count is not None:
+        s = where(count > 0, rule.model.on_modulator(p, s, Modulation(since_last, count)), s)
+    post = rule.post(table.target)
+    row = (stamp - table.delay.astype(jnp.int32)) % window.spiked.shape[0]
+    traces = window.K[row, post], window.K_triplet[row, post], window.nearest[row, post]
+    arrived = jnp.round(jnp.abs(window.spiked[row, post])).astype(jnp.int32)
+    if count is not None:  # others have no updates, so nothing that they have used before
+        arrived = jnp.where(since_last > 0, arrived, 0)
+    if rule.post_repeats:
+        s = _repeated(partial(_post_again, rule), arrived, 0, (p, since_last, traces[1]), (arrived,), s)
+    else:
+        s = where(arrived > 0, rule.model.on_post(p, s, Post(since_last, traces[1])), s)
+    return s, traces
 
 
 def _post_again(rule: Rule, r: Any, reals: Any, whole: Any, s: Values) -> Values:
@@ -79,10 +117,10 @@ def _post_again(rule: Rule, r: Any, reals: Any, whole: Any, s: Values) -> Values
 
 def _pre_again(rule: Rule, r: Any, reals: Any, whole: Any, carry: Any) -> Any:
     """The presynaptic spike number `r` >= 1 of several at one time; what it sends beyond the first is summed up."""
-    (p, since_last, K_minus, K_triplet, value), (times, step, connection, key) = reals, whole
+    (p, since_last, traces, order, value), (times, step, connection, key) = reals, whole
     s, more, trail = carry
-    uniform = rule.uniform(key, step, connection, r)
-    pre = Pre(jnp.zeros_like(since_last), jnp.zeros(1, bool), K_minus, K_triplet, uniform)
+    known = {**rule.randoms(key, step, connection, r), "order": order}
+    pre = Pre(jnp.zeros_like(since_last), jnp.zeros(1, bool), *traces, **known)
     new, weight, again, passed = rule.send(p, s, pre)
     if trail is not None:
         trail = append(trail, step, connection, weight, (r < times) & passed)

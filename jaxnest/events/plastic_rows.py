@@ -12,8 +12,9 @@ from jax import lax
 from jaxnest._values import Values
 from jaxnest.events.compact import nth, pack
 from jaxnest.events.deliver import Table
-from jaxnest.events.history import NEVER, Log
-from jaxnest.events.rule import Plastic, Rule, Trail, append, where
+from jaxnest.events.history import Log, Reader
+from jaxnest.events.modulation import Modulations, with_modulator
+from jaxnest.events.rule import Plastic, Rule, Trail, append, order_of, where
 from jaxnest.synapses._base import Post, Pre
 
 
@@ -30,11 +31,12 @@ def deliver_events(
     h: Any,
     key: Any,
     trail: Trail | None,
+    modulator: Log | None = None,
 ) -> tuple[Any, Plastic, Trail | None]:
     """Deliver `spikes` (L, n_sources) of the steps `first` ... along the rows of the sources that spiked.
 
     `p`: parameters of the synapses, each (n,) or (1,); `rate` = h / tau_minus of the postsynaptic neurons; `key` of the
-    random numbers.
+    random numbers; `modulator`: the log of what the synapses' transmitter received.
     """
     slots, columns = ring.shape
     n_sources = spikes.shape[1]
@@ -57,10 +59,10 @@ def deliver_events(
         old, q = jax.tree.map(take, plastic.synapse), jax.tree.map(take, p)
         s, last = old, plastic.last[source]
         since_last = ((step + 1 - last) * h).astype(flat.dtype)
-        K_minus = K_triplet = None
+        traces: tuple[Any, ...] = ()
         if rule.model.reads_post:
             upto = step + 1 - delay
-            s, K_minus, K_triplet = _catch_up(
+            s, *traces = _catch_up(  # type: ignore[assignment]
                 rule,
                 s,
                 q,
@@ -72,9 +74,12 @@ def deliver_events(
                 inside,
                 h,
                 rate,
+                _third(plastic, modulator, last, step + 1),
             )
-        uniform = rule.uniform(key, step, start + lanes, repeat)
-        new, weight, value, passed = rule.send(q, s, Pre(since_last, last == 0, K_minus, K_triplet, uniform))
+        more = rule.randoms(key, step, start + lanes, repeat)
+        if rule.model.reads_order:
+            more["order"] = order_of(table, plastic.last, None, source, start + lanes, ((step + 1) * h).astype(flat.dtype))
+        new, weight, value, passed = rule.send(q, s, Pre(since_last, last == 0, *traces, **more))
         synapse = jax.tree.map(
             lambda whole, b, a: lax.dynamic_update_slice(whole, jnp.where(inside, b, a), (start,)),
             plastic.synapse,
@@ -106,8 +111,18 @@ def deliver_events(
     return flat.reshape(ring.shape), plastic, trail
 
 
-def bring_up_to_date(rule: Rule, plastic: Plastic, p: Values, now: Any, table: Table, log: Log, rate: Any, h: Any) -> Plastic:
-    """Let every synapse use the postsynaptic spikes that have reached it by the stamp `now`."""
+def bring_up_to_date(
+    rule: Rule,
+    plastic: Plastic,
+    p: Values,
+    now: Any,
+    table: Table,
+    log: Log,
+    rate: Any,
+    h: Any,
+    modulator: Log | None = None,
+) -> Plastic:
+    """Let every synapse use the spikes, postsynaptic and of the modulator, that have reached it by the stamp `now`."""
     width = rule.layout.width
     n_sources = table.row_ptr.shape[0] - 1
     last_start = table.target.shape[0] - width
@@ -125,7 +140,8 @@ def bring_up_to_date(rule: Rule, plastic: Plastic, p: Values, now: Any, table: T
         lower = jnp.maximum(last, plastic.done) - delay
         post = rule.post(take(table.target))
         q = jax.tree.map(take, p)
-        new, _, _ = _catch_up(rule, old, q, log, post, lower, now - delay, delay - last, inside, h, rate)
+        third = _third(plastic, modulator, last, now)
+        new, *_ = _catch_up(rule, old, q, log, post, lower, now - delay, delay - last, inside, h, rate, third)
         synapse = jax.tree.map(
             lambda whole, b, a: lax.dynamic_update_slice(whole, jnp.where(inside, b, a), (start,)), synapse, new, old
         )
@@ -134,7 +150,29 @@ def bring_up_to_date(rule: Rule, plastic: Plastic, p: Values, now: Any, table: T
 
     zero = jnp.int32(0)
     _, _, synapse = lax.while_loop(lambda c: c[0] < n_sources, row_block, (zero, zero, plastic.synapse))
-    return plastic._replace(synapse=synapse, done=now)
+    return plastic._replace(synapse=synapse, done=now, modulated=None if modulator is None else now)
+
+
+def update(
+    rule: Rule, plastic: Plastic, p: Values, now: Any, table: Table, log: Log, rate: Any, h: Any, modulator: Log
+) -> Plastic:
+    """The transmitter updates all synapses at the stamp `now`, which becomes that of their last update."""
+    last = plastic.last[table.sources()]
+    delay = jnp.broadcast_to(table.delay.astype(jnp.int32), last.shape)
+    begin = jnp.maximum(last, plastic.done) - delay
+    inside = jnp.ones(last.shape, bool)
+    third = _third(plastic, modulator, last, now)
+    s, *_ = _catch_up(
+        rule, plastic.synapse, p, log, rule.post(table.target), begin, now - delay, delay - last, inside, h, rate, third
+    )
+    s = rule.model.on_update(p, s, ((now - last) * h).astype(log.K.dtype))
+    return plastic._replace(synapse=s, last=jnp.full_like(plastic.last, now), modulated=now)
+
+
+def _third(plastic: Plastic, modulator: Log | None, last: Any, now: Any) -> Modulations | None:
+    if modulator is None:
+        return None
+    return Modulations(modulator, last, jnp.maximum(last, plastic.modulated), now)
 
 
 def _catch_up(
@@ -149,37 +187,19 @@ def _catch_up(
     inside: Any,
     h: Any,
     rate: Any,
-) -> tuple[Values, Any, Any]:
+    third: Modulations | None,
+) -> tuple[Values, Any, Any, Any]:
     """Apply `on_post` for the postsynaptic spikes with stamps in (after, upto]; return the states and the traces of
-    the spikes strictly before `upto`. `offset` turns a stamp into the steps since the last presynaptic spike."""
+    the spikes strictly before `upto`, and of the last of them alone. `offset` turns a stamp into the steps since the
+    last presynaptic spike. With `third`, spikes of the modulator come between them."""
     assert log is not None
-    length = log.stamp.shape[1]
+    reader = Reader(log, post, inside)
     flat_stamp, flat_K, flat_K_triplet = log.stamp.ravel(), log.K.ravel(), log.K_triplet.ravel()
-
-    def entry(back: Any) -> tuple[Any, Any]:
-        """Place in the log of the spike that is `back` before the last, and whether there is one."""
-        place = post * length + jnp.minimum(back, length - 1)
-        return place, (back < length) & (flat_stamp[place] != NEVER) & inside
-
-    def count_while(back: Any, holds: Callable[[Any], Any]) -> Any:
-        def more(c: Any) -> Any:
-            return c[1].any()
-
-        def advance(c: Any) -> Any:
-            back = jnp.where(c[1], c[0] + 1, c[0])
-            place, there = entry(back)
-            return back, c[1] & there & holds(flat_stamp[place])
-
-        place, there = entry(back)
-        return lax.while_loop(more, advance, (back, there & holds(flat_stamp[place])))[0]
-
-    later = count_while(jnp.zeros_like(post), lambda stamp: stamp > upto)
-    earlier = count_while(later, lambda stamp: stamp > after)
-    pending = earlier - later
+    later, pending = reader.between(after, upto)
 
     def apply(c: Any) -> Any:
         j, r, s = c
-        place, _ = entry(later + j)
+        place, _ = reader.place(later + j)
         since_last = ((flat_stamp[place] + offset) * h).astype(flat_K.dtype)
         if not rule.post_repeats:
             new = rule.model.on_post(p, s, Post(since_last, flat_K_triplet[place] - 1.0))
@@ -189,14 +209,18 @@ def _catch_up(
         again = r + 1 < jnp.max(times)
         return jnp.where(again, j, j - 1), jnp.where(again, r + 1, 0), where(r < times, new, s)
 
-    begin = jnp.max(jnp.where(inside, pending, 0)) - 1
-    _, _, s = lax.while_loop(lambda c: c[0] >= 0, apply, (begin, jnp.zeros_like(begin), s))
+    if third is None:
+        begin = jnp.max(jnp.where(inside, pending, 0)) - 1
+        _, _, s = lax.while_loop(lambda c: c[0] >= 0, apply, (begin, jnp.zeros_like(begin), s))
+    else:
+        s = with_modulator(rule, s, p, reader, later, pending, offset, third, h)
 
-    place, there = entry(count_while(later, lambda stamp: stamp >= upto))
+    place, there = reader.place(reader.count_while(later, lambda stamp: stamp >= upto))
     steps = (upto - flat_stamp[place]).astype(flat_K.dtype)
-    K = jnp.where(there, flat_K[place] * jnp.exp(-steps * _of(rate[0], post)), 0.0)
+    nearest = jnp.where(there, jnp.exp(-steps * _of(rate[0], post)), 0.0)
+    K = jnp.where(there, flat_K[place] * nearest, 0.0)
     K_triplet = jnp.where(there, flat_K_triplet[place] * jnp.exp(-steps * _of(rate[1], post)), 0.0)
-    return s, K, K_triplet
+    return s, K, K_triplet, nearest
 
 
 def _taker(start: Any, width: int) -> Callable[[Any], Any]:

@@ -69,7 +69,7 @@ def current_propagator(h, tau_m, C_m) -> jax.Array:
       tau_m: membrane time constant [ms].
       C_m: capacitance [pF].
     """
-    return -jnp.expm1(-h / tau_m) * tau_m / C_m
+    return -tau_m / C_m * jnp.expm1(-h / tau_m)
 
 
 def _slow_and_gap(h, tau_m, tau_syn):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from jaxnest.events import bilinear
+from jaxnest.events import bilinear, matrix
 from jaxnest.events.deliver import Layout, Table, deliver
 from jaxnest.events.native.call import in_place
 
@@ -43,7 +43,7 @@ def push(ring: Any, amplitude: Any, weight: Any, late: Any, first: Any, table: T
     """`ring` with the events of `amplitude` (L, n_sources), of the steps `first` ..., of which the part `late` comes a step later."""
     if late is None:
         return deliver(ring, amplitude, weight, first, table, layout, dense=False, native=native)
-    if native:
+    if native and not layout.matrix:
         given = (amplitude, weight.astype(ring.dtype), late.astype(ring.dtype), jnp.asarray(first, jnp.int32), *table)
         static = {**_static(layout), "low": layout.low, "high": layout.high}
         return in_place("push", given, (ring,), **static)[0]
@@ -86,6 +86,37 @@ def pull(
         parts.append(_summed(bilinear.to_weight(ring, amplitude, *routes, first + k, *rows), sums.now))
     after = sums.next if late is None else sums.next + parts[1]
     return jnp.where(visits != 0, to_amplitude, 0.0), Sums(sums.now + parts[0], after)
+
+
+class Met(NamedTuple):
+    """Of a table that is a matrix, what a slice adds to its `Sums`: they are made of many slices' at once, by one product.
+
+    `amplitude` (L, sources), `ring` (L + 1, channels, targets)."""
+
+    amplitude: Any
+    ring: Any
+
+    def sums(self, weight: Any, late: Any, layout: Layout, table: Table) -> Sums:
+        """Of slices (n, …): the sums over all of them."""
+        dtype = self.ring.dtype
+        w = matrix.matrix(layout, weight, table, dtype)
+        parts = []
+        for rows in (self.ring[:, :-1], self.ring[:, 1:])[: 1 if late is None else 2]:
+            met = rows.reshape(-1, *rows.shape[2:])
+            parts.append(matrix.to_weights(met, self.amplitude.reshape(met.shape[0], -1), w).ravel())
+        like = Sums.zeros(weight, late, dtype)
+        return Sums(*(_summed(x, y) for x, y in zip([*parts, like.next][:2], like, strict=True)))
+
+
+def pull_matrix(ring: Any, amplitude: Any, weight: Any, late: Any, first: Any, table: Table, layout: Layout) -> tuple[Any, Met]:
+    """`pull` along a table that is a matrix: the derivative (L, n_sources) with respect to `amplitude`, and what `Sums` are made of."""
+    w = matrix.matrix(layout, weight, table, ring.dtype)
+    shares = None if late is None else matrix.matrix(layout, late, table, ring.dtype)
+    met = matrix.pull(layout, ring, amplitude.shape[0], first, table)
+    begin, end = layout.first_source, layout.first_source + w.shape[0]
+    to_mine = matrix.to_spikes(met, w, shares)
+    to_all = jnp.pad(to_mine, ((0, 0), (begin, amplitude.shape[1] - end)))
+    return to_all, Met(amplitude[:, begin:end], met)
 
 
 def _static(layout: Layout) -> dict[str, int]:

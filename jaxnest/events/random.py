@@ -73,7 +73,7 @@ def bits(key: jax.Array, stream: Any, step: Any, ident: Any, draw: Any = 0) -> t
       stream: which user of random numbers; integer, usually a scalar.
       step: time step; integer, may be traced.
       ident: global identities; integers of any shape.
-      draw: which of the user's draws; integer in [0, 65536).
+      draw: which of the user's draws; integer in [0, 2^32).
 
     Returns:
       Two uint32 arrays of ident's shape.

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from jaxnest.errors import ConfigurationError
 from jaxnest.nest._calcium import check_calcium
 from jaxnest.nest._clock import Clock
 from jaxnest.nest._device_rules import check_window
-from jaxnest.nest._errors import NESTErrors, unknown_model, unread_keys
+from jaxnest.nest._errors import NESTErrors, type_mismatch, unknown_model, unread_keys
 from jaxnest.nest._generators import settled
 from jaxnest.nest._help import to_json
 from jaxnest.nest._kernel import kernel
@@ -19,6 +20,7 @@ from jaxnest.nest._models import NODE_KEYS, NodeModel, SynapseModel
 from jaxnest.nest._nodes import NodeCollection
 from jaxnest.nest._parameters import Parameter
 from jaxnest.nest._recorders import with_backend
+from jaxnest.nest._specs import as_integer, as_integers
 
 
 def CopyModel(existing: str, new: str, params: Any = None) -> None:
@@ -68,6 +70,8 @@ def _all_defaults(model: str) -> dict[str, Any]:
             "synapse_modelid": s.synapse_id,
             "weight_recorder": recorder,
         }
+        if s.core.reads_modulator:
+            base["volume_transmitter"] = NodeCollection() if s.volume_transmitter is None else s.volume_transmitter
         if s.labelled:
             base.setdefault("synapse_label", -1)
         return dict(sorted(base.items()))
@@ -112,12 +116,15 @@ def _set_defaults(model: str, params: dict[str, Any]) -> None:
         kernel.models.nodes[model] = _with_node_defaults(kernel.models.nodes[model], params)
     elif model in kernel.models.synapses:
         kernel.models.synapses[model] = _with_synapse_defaults(kernel.models.synapses[model], params)
+        if params.keys() & {"volume_transmitter", *kernel.models.synapses[model].core.common}:
+            kernel.structure_changed()  # connections that there are have the new values, too
     kernel.models.changed = True
 
 
 def _with_node_defaults(model: NodeModel, params: dict[str, Any]) -> NodeModel:
     model = with_backend(model, params.get("record_to"))
-    unknown = [k for k in params if k not in model.defaults and k not in NODE_KEYS and k != "n_events"]
+    unknown = [k for k in params if (k not in model.defaults and k not in NODE_KEYS and k != "n_events")]
+    unknown += [k for k in params if k == "frozen" and not (params[k] and model.records == "states")]
     if unknown:
         raise unread_keys("params", "ModelManager::set_node_defaults_", unknown)
     new = dict(model.defaults)
@@ -140,10 +147,12 @@ def _with_synapse_defaults(model: SynapseModel, params: dict[str, Any]) -> Synap
     from jaxnest.nest._connect import rounded
 
     known = {*model.defaults, "weight_recorder", *(("synapse_label",) if model.labelled else ())}
+    known |= {"volume_transmitter"} if model.core.reads_modulator else set()
     unknown = [k for k in params if k not in known]
     if unknown:
         raise unread_keys("params", "ModelManager::set_synapse_defaults_", unknown)
     params = dict(params)
+    transmitter = _transmitter(params.pop("volume_transmitter")) if "volume_transmitter" in params else model.volume_transmitter
     recorder = params.pop("weight_recorder", model.weight_recorder)
     if "weight_recorder" in params or recorder is not model.weight_recorder:
         if not isinstance(recorder, NodeCollection):
@@ -151,16 +160,47 @@ def _with_synapse_defaults(model: SynapseModel, params: dict[str, Any]) -> Synap
         recorder = recorder if len(recorder) else None
     new = dict(model.defaults)
     for key, value in params.items():
+        if key in model.core.tables:
+            new[key] = _table(model, key, value)
+            continue
         if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
             raise NESTErrors.TypeMismatch(f"Expected datatype: Failed to cast '{key}' to type double")
         if key == "delay":
             if value < kernel.resolution - 1e-9:
                 text = "Delay must be greater than or equal to resolution"
                 raise NESTErrors.BadDelay(f"Delay value {value} is invalid: {text}")
-            value = rounded(value, kernel.resolution)
-        new[key] = int(value) if key in ("receptor_type", "synapse_label") else float(value)
+            value = value if model.core.delay_rounds_up else rounded(value, kernel.resolution)
+        if key in model.core.whole:
+            as_integer(key, value)
+        new[key] = int(value) if key in ("receptor_type", "synapse_label", *model.core.whole) else float(value)
+    computed = {key: value(new) for key, value in model.core.derived.items()}
+    for key in params.keys() & computed.keys():
+        if new[key] != computed[key]:
+            raise NESTErrors.NotImplemented(f"{model.name}: NEST can change {key}, jaxnest computes it from other parameters")
+    new |= computed
     synapse_check(model, {k: v for k, v in new.items() if k not in ("delay", "receptor_type", "synapse_label")})
-    return replace(model, defaults=new, weight_recorder=recorder)
+    return replace(model, defaults=new, weight_recorder=recorder, volume_transmitter=transmitter)
+
+
+def _transmitter(given: Any) -> NodeCollection:
+    """**Raises:** `TypeMismatch`, `BadProperty` for what is no volume_transmitter."""
+    if not isinstance(given, NodeCollection):
+        raise type_mismatch("volume_transmitter", given, "std::shared_ptr<nest::NodeCollection>")
+    if len(given) != 1:
+        raise NESTErrors.BadProperty("Property volume_transmitter must be a single element NodeCollection")
+    if kernel.block_of(int(given._ids[0])).model.element_type != "other":
+        raise NESTErrors.BadProperty("Property volume_transmitter must be set to a node of type volume_transmitter")
+    return given
+
+
+def _table(model: SynapseModel, key: str, value: Any) -> np.ndarray:
+    """**Raises:** `TypeMismatch` if it is no list of integers, `BadProperty` if the model refuses it."""
+    table = as_integers(key, value)
+    try:
+        model.core.configured({key: table})
+    except ConfigurationError as fault:
+        raise NESTErrors.BadProperty(str(fault)) from None
+    return table
 
 
 def Models(mtype: str = "all", sel: str | None = None) -> tuple[str, ...]:

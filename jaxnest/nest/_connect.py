@@ -13,12 +13,13 @@ from jaxnest.nest._connections import rounded
 from jaxnest.nest._device_rules import check_devices, check_rule, impossible
 from jaxnest.nest._errors import NESTErrors, type_mismatch, unread_keys
 from jaxnest.nest._kernel import Kernel
-from jaxnest.nest._ledger import Batch, in_range, synapse_check
+from jaxnest.nest._ledger import Batch, in_range, rounded_up, synapse_check
 from jaxnest.nest._models import SynapseModel
 from jaxnest.nest._nodes import NodeCollection
 from jaxnest.nest._parameters import Context, Parameter
 from jaxnest.nest._recorders import meter_ports
 from jaxnest.nest._spatial_wiring import check_synapse, check_targets, needs_space, spatial_pairs
+from jaxnest.nest._specs import as_integer
 from jaxnest.nest._wiring import check_spec, pairs
 from jaxnest.neurons._base import Neuron, Routing
 
@@ -140,28 +141,33 @@ def _batches(kernel: Kernel, found: Found, model: SynapseModel, spec: Mapping[st
     """The connections with one synapse model, one batch for each kind of sources and targets."""
     known = {"synapse_model", "receptor_type", "weight", "delay", *model.parameters}
     known |= {"synapse_label"} if model.labelled else set()
-    unknown = [k for k in spec if k not in known and k not in model.core.common]
+    shared = {*model.core.common, *model.core.derived, *(("volume_transmitter",) if model.core.reads_modulator else ())}
+    unknown = [k for k in spec if k not in known and k not in shared]
     if unknown:
         raise unread_keys("syn_spec", "Connect", unknown)
-    common = [k for k in spec if k in model.core.common]
+    common = [k for k in spec if k in shared]
     if common:
         raise NESTErrors.NotImplemented(f"{common[0]} is common to all {model.name}: set it by SetDefaults or CopyModel.")
+    if model.core.reads_modulator:
+        _check_modulated(kernel, model, spec)
     n = len(found.source)
     h = kernel.resolution
     weight = _value(kernel, found, "weight", spec.get("weight", model.defaults["weight"]))
     if not np.isfinite(np.asarray(weight, float)).all():
         raise NESTErrors.BadProperty("weight must be finite.")
-    delay = rounded(_value(kernel, found, "delay", spec.get("delay", model.defaults["delay"])), h)
+    delay = _value(kernel, found, "delay", spec.get("delay", model.defaults["delay"]))
+    exact = model.core.delay_rounds_up and "delay" not in spec  # as NEST, which rounds all that Connect is given
+    delay = delay if exact else rounded(delay, h)
     if not np.isfinite(delay).all():
         raise NESTErrors.BadDelay("delay must be finite.")
     if n:
-        kernel.check_delays(float(np.min(delay)), float(np.max(delay)))
+        kernel.check_delays(float(np.min(delay)), float(np.max(rounded_up(delay, h))))
     receptor = spec.get("receptor_type", model.defaults["receptor_type"])
     receptor = _integers(kernel, found, "receptor_type", receptor)
     label = _integers(kernel, found, "synapse_label", spec.get("synapse_label", -1))
     if "synapse_label" in spec and np.min(label, initial=0) < 0:
         raise NESTErrors.BadProperty("Connection label must not be negative.")
-    values = {k: _value(kernel, found, k, spec[k] if k in spec else model.defaults[k]) for k in model.parameters}
+    values = {k: _of_model(kernel, found, model, k, spec[k] if k in spec else model.defaults[k]) for k in model.parameters}
     own = spec.keys() - {"weight", "delay", "synapse_model", "synapse_label"}
     synapse_check(model, {**values, **({"weight": weight} if own else {})})  # as NEST, which looks at nothing else alone
     columns = {"weight": weight, "delay": delay, "receptor": receptor, "label": label}
@@ -208,6 +214,16 @@ def _value(kernel: Kernel, found: Found, key: str, value: Any) -> Any:
     return flat[found.source] if found.rule in ("one_to_one", "arrays") else flat
 
 
+def _of_model(kernel: Kernel, found: Found, model: SynapseModel, key: str, value: Any) -> Any:
+    """The same of a property of the model. **Raises:** `RuntimeError` for one that is to be a whole number and is none."""
+    out = _value(kernel, found, key, value)
+    if key not in model.core.whole:
+        return out
+    if not isinstance(value, Parameter) and np.asarray(value).dtype.kind not in "iu":
+        as_integer(key, value)
+    return int(out) if np.ndim(out) == 0 else np.round(out).astype(np.int64)
+
+
 def _integers(kernel: Kernel, found: Found, key: str, value: Any) -> Any:
     if isinstance(value, (float, np.floating)) and not isinstance(value, bool):
         raise type_mismatch(key, value, "long")
@@ -233,7 +249,7 @@ def _kinds(kernel: Kernel, found: Found, model: SynapseModel, receptor: Any) -> 
         pre, post = kernel.blocks[combo // len(firsts)].model, kernel.blocks[combo % len(firsts)].model
         mine = receptor if np.ndim(receptor) == 0 else receptor[which == k]
         places = found.post[which == k] - kernel.blocks[combo % len(firsts)].first
-        kind = _kind(pre, post, model)
+        kind = _kind(kernel, pre, post, model)
         if kind in ("neurons", "spikes_in", "current_in"):
             if model.hpc and np.any(mine):
                 raise impossible("Only rport==0 allowed for HPC synapses. Use normal synapse models instead.")
@@ -244,16 +260,18 @@ def _kinds(kernel: Kernel, found: Found, model: SynapseModel, receptor: Any) -> 
     return [(kind, np.flatnonzero(np.isin(which, mine))) for kind, mine in kinds.items()]
 
 
-def _kind(pre: Any, post: Any, model: SynapseModel) -> str:
+def _kind(kernel: Kernel, pre: Any, post: Any, model: SynapseModel) -> str:
     """ "neurons" (from a neuron or spike source), "spikes_in" and "current_in" (from other generators), "spikes", "states"
     (to and from recorders)."""
+    if not getattr(pre.core, "sends", True):
+        raise impossible(f"Cannot connect {pre.name} to {post.name}: it sends no spikes.")
     if issubclass(pre.core, Recorder):
         if pre.records != "states" or not post.recordables():
             raise impossible(f"Cannot connect {pre.name} to {post.name}: a recorder sends nothing there.")
         if not model.core.static:
             raise impossible(f"Cannot connect {pre.name} with {model.name}.")
-        if post.core.name == "noise_generator":
-            raise NESTErrors.NotImplemented(f"NEST can record the current of a {post.name}, jaxnest does not yet.")
+        if post.core.name == "noise_generator" and kernel.settings.values["total_num_virtual_procs"] > 1:
+            raise NESTErrors.KernelException(f"Recording from a {post.name} is only possible in single-threaded mode.")
         return "states"
     if issubclass(post.core, Recorder):
         current = issubclass(pre.core, Drive) and pre.core.kind == "current"
@@ -262,6 +280,11 @@ def _kind(pre: Any, post: Any, model: SynapseModel) -> str:
         if not model.core.static:
             raise impossible(f"Creation of connection is not possible: {model.name} to a {post.name}.")
         return "spikes"
+    if issubclass(post.core, Neuron) and not post.core.sends:
+        if issubclass(pre.core, Device):
+            raise impossible(f"Cannot connect {pre.name} to {post.name}: no device may be connected to it.")
+        if model.core.reads_post:
+            raise impossible(f"Cannot connect to {post.name} by {model.name}: it does not support STDP synapses.")
     if not issubclass(post.core, Neuron):
         raise impossible(f"Cannot connect {pre.name} to {post.name}: it takes no input.")
     if issubclass(pre.core, Device) and not model.core.static:
@@ -272,6 +295,16 @@ def _kind(pre: Any, post: Any, model: SynapseModel) -> str:
         return "current_in" if pre.core.kind == "current" else "spikes_in"
     assert issubclass(pre.core, (Neuron, Source))
     return "neurons"
+
+
+def _check_modulated(kernel: Kernel, model: SynapseModel, spec: Mapping[str, Any]) -> None:
+    """**Raises:** `BadProperty` without a volume_transmitter; `NotImplemented` for values that NEST cannot set in parallel."""
+    own = [k for k in spec if k in ("c", "n")]
+    if own and kernel.settings.values["total_num_virtual_procs"] > 1:
+        text = f"With several threads, Connect doesn't set {own[0]} of {model.name}: use SetDefaults."
+        raise NESTErrors.NotImplemented(text)
+    if model.volume_transmitter is None:
+        raise NESTErrors.BadProperty("No volume transmitter has been assigned to the dopamine synapse.")
 
 
 def _check_receptor(post: Any, receptor: Any, block: Any, places: np.ndarray, kind: str) -> None:
@@ -287,7 +320,7 @@ def _check_receptor(post: Any, receptor: Any, block: Any, places: np.ndarray, ki
                 f"Receptor type {low if low < 1 else high} in {post.name} is not compatible: it must be in 1 ... {ports.min()}."
             )
     elif post.core.routing is Routing.COUNT:
-        if low < 0 or high > 1:
+        if low < 0 or high > post.core.sends:
             raise NESTErrors.UnknownReceptorType(f"Receptor type {high} is not available in {post.name}.")
     elif low != 0 or high != 0:
         raise NESTErrors.UnknownReceptorType(f"Receptor type {high or low} is not available in {post.name}.")

@@ -10,9 +10,11 @@ import numpy as np
 from jaxnest.nest._device_rules import any_devices
 from jaxnest.nest._errors import NESTErrors, type_mismatch, unread_keys
 from jaxnest.nest._kernel import kernel
-from jaxnest.nest._ledger import Batch, in_range, synapse_check
+from jaxnest.nest._ledger import Batch, in_range, rounded_up, synapse_check
+from jaxnest.nest._nodes import NodeCollection
 from jaxnest.nest._output import to_json
 from jaxnest.nest._ports import ports, threads_of, turn
+from jaxnest.nest._specs import as_integer
 
 _FIXED = ("source", "target", "target_thread", "synapse_id", "synapse_model", "port", "receptor", "sizeof")
 
@@ -81,6 +83,8 @@ class SynapseCollection:
             except KeyError:
                 continue
             missing = False
+            if len(here) == len(out):
+                return values
             for k, v in zip(here, values, strict=True):
                 out[k] = v
         if missing and len(self):
@@ -90,22 +94,22 @@ class SynapseCollection:
     def _of_batch(self, batch: Batch, key: str, places: np.ndarray) -> list[Any]:
         n = len(places)
         if key == "source":
-            return [int(i) for i in batch.pre[places]]
+            return batch.pre[places].tolist()
         if key == "target":
-            return [int(i) for i in batch.post[places]]
+            return batch.post[places].tolist()
         if key == "target_thread":
-            return [int(t) for t in threads_of(kernel, batch.pre[places], batch.post[places])]
+            return threads_of(kernel, batch.pre[places], batch.post[places]).tolist()
         if key == "port":
-            return [int(i) for i in ports(kernel)[batch.number][places]]
+            return ports(kernel)[batch.number][places].tolist()
         fixed = {
             "synapse_id": batch.model.synapse_id,
             "synapse_model": batch.model.name,
             "sizeof": batch.model.sizeof,
         }
-        if key in fixed:
+        if key in fixed and key not in batch.values:  # stdp_facetshw_synapse_hom has a synapse_id of its own
             return [fixed[key]] * n
-        if key in batch.model.core.common and key != "weight":
-            return [kernel.models.synapses[batch.model.name].defaults[key]] * n
+        if key in batch.model.core.common:
+            raise KeyError(key)
         if key == "synapse_label":
             if not batch.model.labelled:
                 raise KeyError(key)
@@ -115,18 +119,15 @@ class SynapseCollection:
         if kernel.engine is not None:
             live = kernel.engine.connection_values(batch, key)
             if live is not None:
-                return [float(v) for v in live[places]]
-        if key == "weight" and "weight" in batch.model.core.common:
-            return [kernel.models.synapses[batch.model.name].defaults["weight"]] * n
+                return live[places].astype(int if key in batch.model.core.whole else float).tolist()
         column = batch.column(key)
         values = np.broadcast_to(column, len(batch))[places]
-        return [int(v) for v in values] if key in ("receptor", "label") else [float(v) for v in values]
+        return values.astype(int if key in ("receptor", "label", *batch.model.core.whole) else float).tolist()
 
     def _keys(self) -> list[str]:
         keys = set()
         for batch, _, _ in self._parts():
-            keys |= {*_FIXED, "weight", "delay", *batch.values}
-            keys |= set(batch.model.core.common)
+            keys |= {*_FIXED, "weight", "delay", *batch.values} - set(batch.model.core.common)
             if batch.model.labelled:
                 keys.add("synapse_label")
         return sorted(keys)
@@ -204,8 +205,11 @@ class SynapseCollection:
                 missing[key] += 1
             mine = {k: v if v.ndim == 0 else v[here] for k, v in columns.items() if k in own}
             if "delay" in mine:
-                delay = rounded(mine["delay"].astype(float), kernel.resolution)
-                kernel.check_delays(float(np.min(delay)), float(np.max(delay)))
+                delay = _kept_delay(batch, mine["delay"].astype(float))
+                kernel.check_delays(float(np.min(delay)), float(np.max(rounded_up(delay, kernel.resolution))))
+            for key in set(mine) & set(batch.model.core.whole):
+                if mine[key].dtype.kind not in "iu":
+                    as_integer(key, float(mine[key].flat[0]))
             synapse_check(batch.model, {k: v for k, v in mine.items() if k not in ("delay", "synapse_label")})
         # as in NEST, one value for all is for those that have the property
         unknown = [k for k, n in missing.items() if n == len(parts) or (n and columns[k].ndim)]
@@ -218,14 +222,15 @@ class SynapseCollection:
 
     def _column(self, key: str, value: Any) -> np.ndarray:
         """`value` as an array: () for all, or (n,). **Raises:** `UnaccessedDictionaryEntry`, `TypeMismatch`, `IndexError`."""
-        if key in _FIXED:
+        if key in _FIXED or isinstance(value, NodeCollection):  # a common property of the model, as the volume_transmitter
             raise unread_keys("params", "connection.set()", [key])
         each = not isinstance(value, str) and np.iterable(value)
         numbers = isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
-        for v in () if numbers else value if each else [value]:
-            in_range(v)
-            if isinstance(v, str) or not isinstance(v, int | float | np.integer | np.floating | np.bool_):
-                raise type_mismatch(key, v, "double")
+        for kind in set() if numbers else set(map(type, value)) if each else {type(value)}:
+            if not issubclass(kind, int | float | np.integer | np.floating | np.bool_):
+                raise type_mismatch(key, next(v for v in (value if each else [value]) if type(v) is kind), "double")
+            if kind is int:
+                in_range(max((v for v in value if type(v) is int), key=abs) if each else value)
         if each and len(value) < len(self):  # of more, NEST takes as many as it needs
             raise IndexError(f"{key}: {len(value)} values for {len(self)} connections")
         return np.asarray(value)[: len(self)] if each else np.asarray(value)
@@ -233,8 +238,9 @@ class SynapseCollection:
     @staticmethod
     def _write(batch: Batch, places: np.ndarray, key: str, value: np.ndarray) -> None:
         if key == "delay":
-            value = np.asarray(rounded(value, kernel.resolution))
-            kernel.note_delays(float(value.min()), float(value.max()))
+            value = np.asarray(_kept_delay(batch, value))
+            points = np.asarray(rounded_up(value, kernel.resolution))
+            kernel.note_delays(float(points.min()), float(points.max()))
         engine = kernel.engine
         live = engine.connection_values(batch, key) if engine is not None else None
         if live is not None:
@@ -256,7 +262,7 @@ class SynapseCollection:
         parts = list(self._parts())
         for batch, _, places in parts:
             gone = batch.alive is not None and not batch.alive[places].all()
-            if gone or any_devices(kernel, batch.pre[places]) or any_devices(kernel, batch.post[places]):
+            if gone or any_devices(kernel, batch.pre[places]) or any_devices(kernel, batch.post[places], True):
                 text = "Deletion of connection is not possible because it does not exist."
                 raise NESTErrors.InexistentConnection(text)
         for batch, _, places in parts:
@@ -292,7 +298,7 @@ class SynapseCollection:
             return "The synapse collection does not contain any connections."
         full = self.__dict__.get("print_full", False)
         names = ("source", "target", "synapse_model", "weight", "delay")
-        columns = [self._gather(n) for n in names]
+        columns = [self._gather(n) if n in self._keys() else [None] * len(self) for n in names]
         texts = [[f"{v:#.4g}" if isinstance(v, float) else str(v) for v in column] for column in columns]
         heads = ["source", "target", "synapse model", "weight", "delay"]
         widths = [len(h) + 2 for h in heads]
@@ -308,8 +314,13 @@ class SynapseCollection:
 def rounded(delay: Any, h: float) -> Any:
     """Delays on the grid of `h`, half a step rounded up."""
     delay = np.asarray(delay, float)
-    out = np.round(np.floor(delay / h + 0.5 + 1e-9) * h, 9)
+    out = np.round(np.floor(delay / h + 0.5 + 1e-9) * h, 12)
     return float(out) if out.ndim == 0 else out
+
+
+def _kept_delay(batch: Batch, delay: Any) -> Any:
+    """Delays as the connections of `batch` keep them: on the grid, but for those synapses that may lie beside it."""
+    return np.asarray(delay, float) if batch.model.core.delay_rounds_up else rounded(delay, kernel.resolution)
 
 
 def get_connections(source: Any, target: Any, model: str | None, label: int | None) -> SynapseCollection:

@@ -50,9 +50,17 @@ def check_windows(block: Block, places: np.ndarray, columns: Mapping[str, tuple[
         check_window(f"Setting status of a '{block.model.name}' with node ID {block.first + place}", old, new, clock)
 
 
-def any_devices(kernel: Kernel, ids: np.ndarray) -> bool:
-    """Whether there are devices among the nodes `ids`."""
-    return any(block.model.element_type != "neuron" for block, _, _ in kernel.blocks_of(ids))
+def any_devices(kernel: Kernel, ids: np.ndarray, proper: bool = False) -> bool:
+    """Whether there are devices among the nodes `ids`: generators, recorders and, unless only `proper` ones count, what NEST
+    calls other (volume_transmitter)."""
+    return bool(devices(kernel, proper)[ids].any())
+
+
+def devices(kernel: Kernel, proper: bool = True) -> np.ndarray:
+    """Whether each node is a device, (size + 1,), by ID: see `any_devices`."""
+    kinds = ("stimulator", "recorder", *(() if proper else ("other",)))
+    flags = [block.model.element_type in kinds for block in kernel.blocks]
+    return np.concatenate([[False], np.repeat(flags, [block.n for block in kernel.blocks])]).astype(bool)
 
 
 def check_rule(kernel: Kernel, rule: str, targets: np.ndarray) -> None:
@@ -115,4 +123,4 @@ def _check_meters(kernel: Kernel, batch: Batch) -> None:
                     raise impossible(f"Cannot connect with unknown recordable {lacking[0]}")
 
 
-__all__ = ["any_devices", "check_devices", "check_rule", "check_window", "check_windows", "impossible"]
+__all__ = ["any_devices", "check_devices", "check_rule", "check_window", "check_windows", "devices", "impossible"]

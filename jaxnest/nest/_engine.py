@@ -21,6 +21,7 @@ from jaxnest.nest._readout import Readout
 from jaxnest.nest._transfer import settled
 from jaxnest.neurons._base import Neuron
 from jaxnest.simulation import Simulation
+from jaxnest.simulation._plastic import compiled_update
 
 if TYPE_CHECKING:
     from jaxnest.nest._kernel import Kernel
@@ -35,7 +36,11 @@ class Engine(Layout):
         self.counted = 0
         with jax.enable_x64(True):
             try:
-                self.sim = Simulation(self.net, seed=int(kernel.settings.values["rng_seed"]), delivery="events")
+                self._modulated = any(w.parts[0][0].model.core.reads_modulator for w in self.wired)
+                options = {"min_delay": kernel.min_delay} if self._modulated else {}
+                if kernel.froze:
+                    options["waiting"] = kernel.min_delay + kernel.max_delay
+                self.sim = Simulation(self.net, seed=int(kernel.settings.values["rng_seed"]), delivery="events", **options)
             except ConfigurationError as fault:
                 raise NESTErrors.BadProperty(str(fault)) from None
         self.sources = self._source_ids()
@@ -78,6 +83,10 @@ class Engine(Layout):
             with jax.enable_x64(True):
                 self._shown = settled(self).tables if early else _copy(self.sim.state.tables)
             self._advance(steps - ahead)
+            if self._modulated and int(self.sim.state.step) % self.sim.program.plan.slice_steps == 0:
+                with jax.enable_x64(True):
+                    update = compiled_update(self.sim.program.plan)
+                    self._shown = self._shown | update(self.sim.params, self.sim.connections, self._state_shown())
         else:
             self._advance(steps)
         self.kernel.steps += steps
@@ -90,7 +99,7 @@ class Engine(Layout):
     def _advance(self, steps: int) -> None:
         try:
             with jax.enable_x64(True):
-                time = round(steps * self.kernel.resolution, 9)
+                time = steps * self.kernel.resolution
                 self.sim.run(time, progress=bool(self.kernel.settings.values["print_time"]))
         except SimulationError as fault:
             raise NESTErrors.NumericalInstability(str(fault)) from None
@@ -132,7 +141,7 @@ class Engine(Layout):
         """Bring parameters and states of nodes into the program."""
         core, ids = block.model.core, block.first + places
         names = [k for k in columns if k in core.parameters or k in block.model.states or k in getattr(core, "options", ())]
-        if "precise_times" in columns:
+        if "precise_times" in columns or ("frozen" in columns and (self.kernel.frozen[ids] != self.frozen[ids]).any()):
             self.stale = True
         if not names or issubclass(core, Recorder):
             return

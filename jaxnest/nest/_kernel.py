@@ -45,6 +45,7 @@ class Kernel:
         self.steps = 0
         self.changes = 0  # of the connections: what SynapseCollections compare themselves with
         self.delays_used: tuple[float, float] | None = None
+        self.froze = False  # whether a node was ever frozen: what reached it may still wait
         self.ports: tuple[int, list[np.ndarray]] | None = None  # of all connections, and the number of changes then
         self.reseed()
 
@@ -58,7 +59,7 @@ class Kernel:
     @property
     def time(self) -> float:
         """The time simulated so far, ms."""
-        return round(self.steps * self.resolution, 6)
+        return float(Clock.of(self).ms(self.steps))
 
     @property
     def size(self) -> int:
@@ -160,7 +161,6 @@ class Kernel:
             "element_type": block.model.element_type,
             "local": True,
             "node_uses_wfr": False,
-            "frozen": False,
         }
         if key in fixed:
             return [fixed[key]] * len(ids)
@@ -195,6 +195,7 @@ class Kernel:
                 if block.model.element_type == "recorder" and self._set_recorders(block, places, key, values, several):
                     continue
                 block.assign(key, places, values, several)
+            self.froze |= "frozen" in columns and bool(self.frozen.any())
             if self.engine is not None and self.engine.holds(block):
                 self.engine.write(block, places, columns)
 
@@ -256,6 +257,12 @@ class Kernel:
         taken = [r.set(key, values[k] if several else values) for k, r in enumerate(nodes)]
         return all(taken)
 
+    @property
+    def frozen(self) -> np.ndarray:
+        """Whether each node is frozen, (size + 1,), by ID."""
+        columns = [b.each.get("frozen") or np.full(b.n, b.shared["frozen"]) for b in self.blocks]
+        return np.concatenate([[False], *columns])
+
     # --- connections ----------------------------------------------------------------------------------------------
 
     def synapse_model(self, name: str) -> SynapseModel:
@@ -273,7 +280,7 @@ class Kernel:
         batch.number = len(self.batches)
         self.batches.append(batch)
         self.changes += 1
-        delays = np.atleast_1d(batch.delay)
+        delays = np.atleast_1d(batch.arrival(self.resolution))
         self.note_delays(float(delays.min()), float(delays.max()))
         if batch.kind == "states":
             for node in np.unique(batch.pre):

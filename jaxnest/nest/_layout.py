@@ -54,11 +54,8 @@ class Layout:
         self._signs: list[tuple[str, Any]] = []
         self.precise: list[int] = []  # generators whose spikes lie between the points of the grid
         with jax.enable_x64(True):
-            try:
-                self.net = Network(kernel.resolution, seed=int(kernel.settings.values["rng_seed"]))
-            except ConfigurationError as fault:
-                text = f"NEST can simulate with a resolution of {kernel.resolution} ms, jaxnest does not yet"
-                raise NESTErrors.NotImplemented(f"{text}: {fault}") from None
+            given = kernel.settings.values
+            self.net = Network(kernel.resolution, seed=int(given["rng_seed"]), tics_per_ms=given["tics_per_ms"])
             self._populations()
             self._projections()
             self._recorders()
@@ -66,6 +63,7 @@ class Layout:
     def _populations(self) -> None:
         """One population for each model and each set of sizes of its lists; generators only if they are connected."""
         k = self.kernel
+        self.frozen = k.frozen
         used = np.zeros(k.size + 1, bool)
         for b in k.batches:
             used[b.pre if b.alive is None else b.pre[b.alive]] = True
@@ -88,7 +86,8 @@ class Layout:
             ids = np.concatenate([block.first + places for block, places in parts])
             try:
                 params = params_of(core, parts, Clock.of(k))
-                pop = self.net.create(core, len(ids), name=f"{core.name}#{len(self.pops)}", **params)
+                name = f"{core.name}#{len(self.pops)}"
+                pop = self.net.create(core, len(ids), name=name, frozen=self.frozen[ids], **params)
             except ConfigurationError as fault:
                 raise NESTErrors.BadProperty(str(fault)) from None
             self.pop_of[ids] = len(self.pops)
@@ -128,15 +127,18 @@ class Layout:
                for sides in ([b.pre for b, _ in parts], [b.post for b, _ in parts])]  # fmt: skip
         nodes, index = zip(*(self._selection(each) for each in ids), strict=True)
         model = parts[0][0].model
+        now = self.kernel.models.synapses[model.name].defaults
         columns = {name: joined([(b.column(name), places) for b, places in parts])
-                   for name in ("weight", "delay", "receptor", *model.parameters)}  # fmt: skip
+                   for name in ("receptor", *model.parameters)}  # fmt: skip
+        columns["weight"] = joined([(self._weight(b), places) for b, places in parts])
+        columns["delay"] = joined([(b.arrival(self.kernel.resolution), places) for b, places in parts])
         receptor = columns.pop("receptor")
         if np.ndim(receptor) and (receptor == receptor[0]).all():
             receptor = int(receptor[0])
         n = len(ids[0])
         if np.ndim(columns["weight"]) == 0 and n < PLAIN_FROM and "weight" not in model.core.common:
             columns["weight"] = np.full(n, columns["weight"])
-        extra: dict[str, Any] = {k: model.defaults[k] for k in model.core.common if k != "weight"}
+        extra: dict[str, Any] = {k: now[k] for k in model.core.common if k != "weight"}
         if model.core.static:
             columns = {k: columns[k] for k in ("weight", "delay")}
             core: Any = "static_synapse"
@@ -148,6 +150,9 @@ class Layout:
         recorder = None
         if model.weight_recorder is not None:
             recorder = self.net.create("weight_recorder", name=f"weights#{len(self.wired)}")
+        if model.core.reads_modulator:
+            node = int(self.kernel.models.synapses[model.name].volume_transmitter._ids[0])
+            extra["modulator"] = self.pops[self.pop_of[node]].core[int(self.place_of[node])]
         try:
             self.net.connect(
                 nodes[0], nodes[1], explicit(*index), synapse=core, receptor=receptor, name=name, weight_recorder=recorder,
@@ -160,6 +165,10 @@ class Layout:
             self.find.setdefault(b.number, []).append((len(self.wired), start, places))
             start += len(places)
         self.wired.append(Wired(name, parts))
+
+    def _weight(self, batch: Batch) -> Any:
+        shared = "weight" in batch.model.core.common
+        return self.kernel.models.synapses[batch.model.name].defaults["weight"] if shared else batch.weight
 
     def _heed_signs(self, name: str, columns: dict[str, Any]) -> None:
         """Weights whose sign is not that of Wmax: NEST takes them in Connect, the core only when it is compiled."""
@@ -185,7 +194,7 @@ class Layout:
         """All spikes of neurons are recorded, and those of generators that a spike_recorder listens to."""
         k = self.kernel
         self._all = None
-        emitting = [p for p in self.pops if not issubclass(p.core.model, Drive)]
+        emitting = [p for p in self.pops if not issubclass(p.core.model, Drive) and getattr(p.core.model, "sends", True)]
         if emitting:
             self._all = self.net.create("spike_recorder", name="spikes")
             self.net.connect(sum((p.core for p in emitting[1:]), Nodes.of(emitting[0].core)), self._all)
@@ -241,4 +250,4 @@ def _inputs(pop: Population) -> str:
     if not issubclass(pop.model, Neuron):
         return ""
     ports = str(pop.dims.get("ports", "")) if pop.model.routing is Routing.PORTS else ""
-    return pop.model.routing.value + ports
+    return pop.model.routing.value + ports + ("" if pop.model.sends else "!")

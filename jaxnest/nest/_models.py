@@ -12,6 +12,7 @@ from jaxnest._values import Values
 from jaxnest.devices import devices
 from jaxnest.devices._base import Device, Drive, Recorder, Source
 from jaxnest.nest._errors import NESTErrors
+from jaxnest.nest._nest_models import NODE_MODELS
 from jaxnest.neurons import neurons
 from jaxnest.neurons._base import Neuron, Routing
 from jaxnest.synapses import synapses
@@ -73,10 +74,8 @@ NOT_YET = frozenset(
         "ignore_and_spike_interval",
         "ignore_and_spike_offset",
         "synaptic_elements",
-        "frozen",
         "node_uses_wfr",
         "stimulus_source",
-        "flush_event_send_interval",
         "y_0",
         "y_1",
         "off_grid_spiking",
@@ -116,7 +115,7 @@ class NodeModel:
             return "recorder"
         if issubclass(self.core, Device):
             return "stimulator"
-        return "neuron"
+        return "neuron" if self.core.sends else "other"
 
     @property
     def records(self) -> str:
@@ -159,12 +158,14 @@ class SynapseModel:
     labelled: bool = False
     hpc: bool = False  # smaller in NEST, and only for the receptor 0
     weight_recorder: Any = None
+    volume_transmitter: Any = None  # of models with a third factor
     sizeof: int = 40
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """Keys that a connection has of its own (beside weight, delay and receptor)."""
-        return tuple(k for k in self.defaults if k not in ("weight", "delay", "receptor_type") and k not in self.core.common)
+        shared = ("weight", "delay", "receptor_type", *self.core.common, *self.core.derived)
+        return tuple(k for k in self.defaults if k not in shared)
 
 
 @dataclass
@@ -178,14 +179,14 @@ class Registry:
     def round_delays(self, h: float) -> None:
         """Bring the delays of synapse models onto the grid of `h` ms: upwards, as NEST does."""
         for name, model in self.synapses.items():
-            delay = round(float(np.ceil(model.defaults["delay"] / h - 1e-9)) * h, 9)
+            delay = round(float(np.ceil(model.defaults["delay"] / h - 1e-9)) * h, 12)
             if delay != model.defaults["delay"]:
                 self.synapses[name] = replace(model, defaults={**model.defaults, "delay": delay})
 
     @classmethod
     def fresh(cls) -> Registry:
         found = cls()
-        for number, (name, core) in enumerate(sorted({**neurons, **devices}.items())):
+        for number, (name, core) in enumerate(sorted(_known_to_nest({**neurons, **devices}))):
             found.nodes[name] = NodeModel(name, core, number, node_defaults(core))
         number = 0
         for name, synapse in sorted(synapses.items()):
@@ -226,9 +227,11 @@ def node_defaults(core: type[Any]) -> dict[str, Any]:
         value = s.init(plain) if callable(s.init) else found[s.init] if isinstance(s.init, str) else s.init
         found[key] = float(np.asarray(value)) if np.ndim(value) == 0 else np.asarray(value, float)
     if issubclass(core, Neuron):
+        if not core.sends:
+            return {key: int(value) for key, value in found.items()} | {"frozen": False}  # NEST counts in whole numbers
         found |= _NEURON_KEYS
     found |= _extra(core)
-    return found
+    return found | {"frozen": False}
 
 
 def _extra(core: type[Any]) -> dict[str, Any]:
@@ -255,6 +258,14 @@ def synapse_defaults(core: type[Synapse]) -> dict[str, Any]:
     found: dict[str, Any] = {"weight": 1.0, "delay": 1.0, "receptor_type": 0}
     found |= {k: p.default for k, p in core.parameters.items()}
     for key, s in core.states.items():
-        if key not in ("w", "weight"):
+        if key not in core.inner:
             found[key] = found[s.init] if isinstance(s.init, str) else float(np.asarray(s.init))
+    found |= {key: int(found[key]) for key in core.whole}
+    found |= {key: np.array(table) for key, table in core.tables.items()}
+    found |= {key: value(found) for key, value in core.derived.items()}
     return found
+
+
+def _known_to_nest(models: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Without models of jaxnest's own, which scripts of PyNEST do not know."""
+    return [(name, model) for name, model in models.items() if name in NODE_MODELS]

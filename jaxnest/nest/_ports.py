@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxnest.nest._device_rules import devices
+
 if TYPE_CHECKING:
     from jaxnest.nest._kernel import Kernel
     from jaxnest.nest._ledger import Batch
@@ -15,14 +17,14 @@ _MODELS = 1 << 16  # more synapse models than there can be
 
 def threads_of(kernel: Kernel, pre: np.ndarray, post: np.ndarray) -> np.ndarray:
     """The thread (n,) of connections between the IDs (n,): that of the target, from neurons to devices that of the source."""
-    device = _devices(kernel)
+    device = devices(kernel)
     deciding = np.where(device[post] & ~device[pre], pre, post)
     return deciding % kernel.settings.values["total_num_virtual_procs"]
 
 
 def turn(kernel: Kernel, batch: Batch, places: np.ndarray) -> np.ndarray:
     """What connections are sorted by before their sources, (n,): thread, synapse model, whether to or from a device."""
-    device = _devices(kernel)
+    device = devices(kernel)
     pre, post = batch.pre[places], batch.post[places]
     kind = np.where(device[pre], 2, np.where(device[post], 1, 0))
     return (threads_of(kernel, pre, post).astype(np.int64) * _MODELS + batch.model.synapse_id) * 3 + kind
@@ -49,12 +51,6 @@ def ports(kernel: Kernel) -> list[np.ndarray]:
         columns[-1][places] = mine
     kernel.ports = kernel.changes, columns
     return columns
-
-
-def _devices(kernel: Kernel) -> np.ndarray:
-    """Whether each node is a device, (size + 1,), by ID."""
-    flags = [b.model.element_type != "neuron" for b in kernel.blocks]
-    return np.concatenate([[False], np.repeat(flags, [b.n for b in kernel.blocks])])
 
 
 __all__ = ["ports", "threads_of", "turn"]

@@ -97,12 +97,13 @@ class Readout:
             if meter is not None and meter.name in new:
                 steps, _, values = new[meter.name]
                 place = columns[meter.name][targets]
-                known = place >= 0
+                known = (place >= 0) & ~self._engine.frozen[targets]
                 parts.append((steps, targets[known], {f: np.asarray(v)[..., place[known]] for f, v in values.items()}))
-            current = self.currents.samples(setting, targets)
+            current = self.currents.samples(setting, targets[~self._engine.frozen[targets]])
             if current is not None:
                 parts.append(current)
-            rows = [_flat(*part) for part in parts if len(part[0]) and len(part[1])]
+            turn = self._column(targets)
+            rows = [_flat(*part, turn[part[1]]) for part in parts if len(part[0]) and len(part[1])]
             step = np.concatenate([np.zeros(0, np.int64), *(r[0] for r in rows)])
             table = {f: np.concatenate([r[1][f] for r in rows]) for f in rows[0][1]} if rows else {}
             arrived = self._arrived(node, step, table)
@@ -211,10 +212,10 @@ def _by_recorder(batches: Any) -> dict[int, np.ndarray]:
     return {int(n): senders for n, senders in zip(nodes, np.split(pre[order], starts[1:]), strict=True)}
 
 
-def _flat(steps: np.ndarray, targets: np.ndarray, values: Mapping[str, np.ndarray]) -> Rows:
-    """Samples (m, n) of n nodes in m steps, as m n events."""
+def _flat(steps: np.ndarray, targets: np.ndarray, values: Mapping[str, np.ndarray], turn: np.ndarray) -> Rows:
+    """Samples (m, n) of n nodes, which take their turns in the order of `turn`, in m steps, as m n events."""
     m, n = len(steps), len(targets)
     table = {f: np.ascontiguousarray(v).reshape(m * n) for f, v in values.items()}
     table["senders"] = np.tile(targets.astype(np.int64), m)
-    table["order"] = np.tile(np.arange(n), m)
+    table["order"] = np.tile(turn, m)
     return np.repeat(steps.astype(np.int64), n), table

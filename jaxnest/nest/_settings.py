@@ -324,7 +324,7 @@ class Settings:
         elif low < h - 1e-9 or low > high:
             raise NESTErrors.BadDelay(f"min_delay {low} and max_delay {high}: resolution <= min_delay <= max_delay must hold.")
         low, high = max(np.floor(low / h + 1e-9), 1) * h, np.ceil(high / h - 1e-9) * h
-        return float(np.round(low, 9)), float(np.round(high, 9))
+        return float(np.round(low, 12)), float(np.round(high, 12))
 
 
 __all__ = ["ATTRIBUTES", "COMPUTED", "DEFAULTS", "RNG_TYPES", "RULES", "SETTABLE", "Settings"]

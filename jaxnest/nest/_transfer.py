@@ -69,7 +69,7 @@ def settled(engine: Engine) -> Any:
         pending = jnp.where(jnp.arange(plan.slice_steps)[:, None] < lag, state.pending, 0)
         state = replace(state, pending=pending, step=step - lag + plan.slice_steps)
         trails: dict[str, Any] = {}
-        state, _ = finish_slice(plan, bound, state, trails)
+        state, _ = finish_slice(plan, bound, state, trails, updates=False)
         state = replace(state, step=step)
     return state
 
@@ -177,7 +177,10 @@ def _with_synapses(old: Engine, new: Engine, before: Any, state: Any, sources: n
         if origin is not None:
             had = _senders(old, name)  # to synapses of other sources, all of which are new, no spike has come yet
             mine = kept[np.isin(new.sources[kept], had)]
-            tables[key] = plastic._replace(last=plastic.last.at[mine].set(origin.last[sources[mine]]), done=origin.done)
+            last = plastic.last.at[mine].set(origin.last[sources[mine]])
+            tables[key] = plastic._replace(last=last, done=origin.done, modulated=origin.modulated)
+        elif plastic.modulated is not None:  # earlier spikes of the modulator are nothing to new synapses
+            tables[key] = plastic._replace(modulated=before.step)
     return replace(state, tables=tables)
 
 

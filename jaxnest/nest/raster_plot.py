@@ -141,7 +141,8 @@ def _make_plot(
         raster.set_xticks([])
     below.set_xlabel("Time (ms)" if xlabel is None else xlabel)
     plt.sca(raster)
-    plt.draw()
+    if plt.isinteractive():  # else whoever shows or saves the figure draws it
+        plt.draw()
     return points
 
 

@@ -126,4 +126,5 @@ def _label(title: str, xlabel: str, legend: bool) -> None:
     plt.ylabel("Membrane potential (mV)")
     if legend:
         plt.legend(loc="best")
-    plt.draw()
+    if plt.isinteractive():  # else whoever shows or saves the figure draws it
+        plt.draw()

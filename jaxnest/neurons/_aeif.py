@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxnest._values import Values
 from jaxnest.neurons import _ode
-from jaxnest.neurons._base import Env, choose, steps_up
+from jaxnest.neurons._base import Env, steps_up
 
 
 def check(p: Values) -> str | None:
@@ -69,7 +69,7 @@ def _detect_spike(p: Values, k: Values, s: Values, env: Env) -> tuple[Values, An
     free = s.refractory == 0
     unstable = (s.V_m < -1e3) | (jnp.abs(s.w) > 1e6)
     spike = jnp.where(free, env.fire(s.V_m - k.V_peak), 0.0)
-    V = jnp.where(free, choose(spike, p.V_reset, s.V_m), p.V_reset)
+    V = jnp.where(free, env.choose(spike, p.V_reset, s.V_m), p.V_reset)
     s = s.replace(
         V_m=jnp.where(unstable, jnp.nan, V),
         w=s.w + p.b * spike,

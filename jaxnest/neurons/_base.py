@@ -22,7 +22,6 @@ __all__ = [
     "Routing",
     "State",
     "Values",
-    "choose",
     "happens",
     "steps_up",
 ]
@@ -61,7 +60,8 @@ class Env:
 
     `h` (ms) is the resolution. `fire(x)` is 1 where x >= 0, else 0, with the surrogate derivative of the run.
     `uniform(draw)` gives one random number in [0, 1) a neuron, the same for the same seed, step and neuron.
-    `solver` is ``"adaptive"`` (GSL's RKF45, as NEST) or ``"fixed"`` (`substeps` equal RKF45 steps).
+    `solver` is ``"adaptive"`` (GSL's RKF45, as NEST) or ``"fixed"`` (`substeps` equal RKF45 steps). `reset` says whether the
+    surrogate derivative flows through resets (``"attached"``) or not (``"detached"``).
     """
 
     h: Any
@@ -69,6 +69,18 @@ class Env:
     uniform: Callable[[int], Any]
     solver: str = "adaptive"
     substeps: int = 1
+    reset: str = "detached"
+
+    def choose(self, spike: Any, at_spike: Any, otherwise: Any) -> Any:
+        """`at_spike` where `spike` > 0, else `otherwise`: a reset. The surrogate derivative does not flow through it unless it is attached.
+
+        The derivative of a reset of many mV with respect to the spike makes gradients explode over many steps; leaving
+        it out ("detached reset") is what works in practice. Source: Zenke & Vogels (2021), Neural Comput 33:899.
+        """
+        chosen = jnp.where(spike > 0, at_spike, otherwise)
+        if self.reset == "attached":
+            chosen = chosen + (spike - lax.stop_gradient(spike)) * (at_spike - otherwise)
+        return chosen
 
 
 class Neuron(Declared):
@@ -86,6 +98,8 @@ class Neuron(Declared):
     #: the dimension that numbers the receptors of a ``Routing.PORTS`` model
     ports_dim: str = "ports"
     accepts_current: bool = True
+    #: whether its spikes go anywhere
+    sends: bool = True
     current_receptors: int = 1
     stochastic: bool = False
     #: whether a spike is where V_m reaches a fixed threshold, after which it is held at V_reset while `refractory` > 0
@@ -113,15 +127,6 @@ class Neuron(Declared):
         raise NotImplementedError
 
 
-def choose(spike: Any, at_spike: Any, otherwise: Any) -> Any:
-    """`at_spike` where `spike` > 0, else `otherwise`: a reset, through which the surrogate derivative does not flow.
-
-    The derivative of a reset of many mV with respect to the spike would make gradients explode over many steps; leaving
-    it out ("detached reset") is what works in practice. Source: Zenke & Vogels (2021), Neural Comput 33:899.
-    """
-    return jnp.where(spike > 0, at_spike, otherwise)
-
-
 def happens(probability: Any, uniform: Any) -> Any:
     """1 where `uniform`, a random number in [0, 1), is below `probability`, else 0; its derivative is that of
     `probability` (the straight-through estimator: Bengio, Léonard & Courville 2013, arXiv:1308.3432)."""
@@ -130,7 +135,12 @@ def happens(probability: Any, uniform: Any) -> Any:
 
 
 def steps_up(t: Any, h: Any) -> Any:
-    """The time `t` (ms) in steps of `h`, rounded up on NEST's grid of 1 µs tics (2.04 ms is 21 steps of 0.1)."""
+    """The time `t` (ms) in steps of `h`, rounded up on NEST's grid of 1 µs tics (2.04 ms is 21 steps of 0.1), or without a
+    grid for an `h` that does not lie on that."""
     tics = jnp.round(jnp.asarray(t) * 1000.0)
     per_step = jnp.round(jnp.asarray(h) * 1000.0)
-    return jnp.ceil(tics / per_step).astype(jnp.int32)
+    exact = jnp.asarray(t) / h
+    near = jnp.round(exact)
+    exact = jnp.where(jnp.abs(exact - near) < 1e-5 * (near + 1), near, jnp.ceil(exact))
+    on_grid = (per_step > 0) & (jnp.abs(jnp.asarray(h) * 1000.0 - per_step) < 1e-4 * per_step)
+    return jnp.where(on_grid, jnp.ceil(tics / jnp.maximum(per_step, 1)), exact).astype(jnp.int32)

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, choose, steps_up
+from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, steps_up
 from jaxnest.neurons._ode import STEP_SIZE, count_down, integrate
 
 
@@ -78,7 +78,7 @@ class iaf_cond_alpha(Neuron):
         spike = jnp.where(free, env.fire(s.V_m - p.V_th), 0.0)
         refractory = count_down(s.refractory, spike, k.t_ref)
         new = s.replace(
-            V_m=jnp.where(free, choose(spike, p.V_reset, s.V_m), p.V_reset),
+            V_m=jnp.where(free, env.choose(spike, p.V_reset, s.V_m), p.V_reset),
             dg_ex=s.dg_ex + x.ex * k.rise_ex,
             dg_in=s.dg_in - x.inh * k.rise_in,
             I_stim=x.current,

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, choose, steps_up
+from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, steps_up
 from jaxnest.neurons._ode import STEP_SIZE, count_down, integrate
 
 
@@ -66,7 +66,7 @@ class iaf_cond_exp(Neuron):
         s, _ = integrate(rates, s, env)
         spike = jnp.where(free, env.fire(s.V_m - p.V_th), 0.0)
         new = s.replace(
-            V_m=jnp.where(free, choose(spike, p.V_reset, s.V_m), p.V_reset),
+            V_m=jnp.where(free, env.choose(spike, p.V_reset, s.V_m), p.V_reset),
             g_ex=s.g_ex + x.ex,
             g_in=s.g_in - x.inh,
             I_stim=x.current,

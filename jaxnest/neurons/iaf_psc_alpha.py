@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxnest.events.propagators import alpha_propagators, current_propagator
-from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, choose, steps_up
+from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, steps_up
 
 
 class iaf_psc_alpha(Neuron):
@@ -36,7 +36,7 @@ class iaf_psc_alpha(Neuron):
     V_min = Parameter(-float("inf"), "mV", "lowest value of V_m")
     I_e = Parameter(0.0, "pA", "constant external current")
 
-    V_m = State("E_L", "mV", "membrane potential")
+    V_m = State("E_L", "mV", "membrane potential", relative_to="E_L")
     I_syn_ex = State(0.0, "pA", "excitatory synaptic current")
     I_syn_in = State(0.0, "pA", "inhibitory synaptic current")
     dI_ex = State(0.0, "pA/ms", "what makes the excitatory current rise")
@@ -59,30 +59,36 @@ class iaf_psc_alpha(Neuron):
             P31in=P31in,
             P32ex=P32ex,
             P32in=P32in,
-            P33=jnp.exp(-h / p.tau_m),
+            P21ex=h * jnp.exp(-h / p.tau_syn_ex),
+            P21in=h * jnp.exp(-h / p.tau_syn_in),
+            P33=jnp.expm1(-h / p.tau_m),
             P30=current_propagator(h, p.tau_m, p.C_m),
             jump_ex=math.e / p.tau_syn_ex,
             jump_in=math.e / p.tau_syn_in,
+            V_th=p.V_th - p.E_L,
+            V_reset=p.V_reset - p.E_L,
+            V_min=p.V_min - p.E_L,
             t_ref=steps_up(p.t_ref, h),
         )
 
     @staticmethod
     def step(p: Values, k: Values, s: Values, x: Inputs, env: Env) -> tuple[Values, Any]:
         free = s.refractory == 0
-        U = (
+        V = (  # relative to E_L, as V_m
             (p.I_e + s.I_stim) * k.P30
             + s.dI_ex * k.P31ex
             + s.I_syn_ex * k.P32ex
             + s.dI_in * k.P31in
             + s.I_syn_in * k.P32in
-            + (s.V_m - p.E_L) * k.P33
+            + s.V_m * k.P33
+            + s.V_m
         )
-        V = jnp.where(free, jnp.maximum(p.E_L + U, p.V_min), s.V_m)
-        spike = jnp.where(free, env.fire(V - p.V_th), 0.0)
+        V = jnp.where(free, jnp.maximum(V, k.V_min), s.V_m)
+        spike = jnp.where(free, env.fire(V - k.V_th), 0.0)
         new = s.replace(
-            V_m=choose(spike, p.V_reset, V),
-            I_syn_ex=(s.I_syn_ex + env.h * s.dI_ex) * k.P11ex,
-            I_syn_in=(s.I_syn_in + env.h * s.dI_in) * k.P11in,
+            V_m=env.choose(spike, k.V_reset, V),
+            I_syn_ex=s.dI_ex * k.P21ex + s.I_syn_ex * k.P11ex,
+            I_syn_in=s.dI_in * k.P21in + s.I_syn_in * k.P11in,
             dI_ex=s.dI_ex * k.P11ex + k.jump_ex * x.ex,
             dI_in=s.dI_in * k.P11in + k.jump_in * x.inh,
             I_stim=x.current,

@@ -7,8 +7,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxnest.events.propagators import alpha_propagators, current_propagator
-from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, Routing, State, Values, choose, steps_up
+from jaxnest.events.propagators import alpha_propagators
+from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, Routing, State, Values, steps_up
 
 
 class iaf_psc_alpha_multisynapse(Neuron):
@@ -36,7 +36,7 @@ class iaf_psc_alpha_multisynapse(Neuron):
     V_min = Parameter(-float("inf"), "mV", "lowest value of V_m")
     I_e = Parameter(0.0, "pA", "constant external current")
 
-    V_m = State("E_L", "mV", "membrane potential")
+    V_m = State("E_L", "mV", "membrane potential", relative_to="E_L")
     I_syn = State(0.0, "pA", "sum of the synaptic currents")
     I_port = State(0.0, "pA", "synaptic current of each receptor", dim="ports")
     dI_port = State(0.0, "pA/ms", "what makes the current of each receptor rise", dim="ports")
@@ -54,11 +54,15 @@ class iaf_psc_alpha_multisynapse(Neuron):
         P31, P32 = alpha_propagators(h, p.tau_m[None], p.tau_syn, p.C_m[None])
         return Values(
             P11=jnp.exp(-h / p.tau_syn),
+            P21=h * jnp.exp(-h / p.tau_syn),
             P31=P31,
             P32=P32,
             P33=jnp.exp(-h / p.tau_m),
-            P30=current_propagator(h, p.tau_m, p.C_m),
+            P30=1 / p.C_m * (1 - jnp.exp(-h / p.tau_m)) * p.tau_m,
             jump=math.e / p.tau_syn,
+            V_th=p.V_th - p.E_L,
+            V_reset=p.V_reset - p.E_L,
+            V_min=p.V_min - p.E_L,
             t_ref=steps_up(p.t_ref, h),
         )
 
@@ -66,12 +70,12 @@ class iaf_psc_alpha_multisynapse(Neuron):
     def step(p: Values, k: Values, s: Values, x: Inputs, env: Env) -> tuple[Values, Any]:
         free = s.refractory == 0
         synaptic = jnp.sum(k.P31 * s.dI_port + k.P32 * s.I_port, axis=0)
-        U = (p.I_e + s.I_stim) * k.P30 + (s.V_m - p.E_L) * k.P33 + synaptic
-        V = jnp.where(free, jnp.maximum(p.E_L + U, p.V_min), s.V_m)
-        spike = jnp.where(free, env.fire(V - p.V_th), 0.0)
-        I_port = (s.I_port + env.h * s.dI_port) * k.P11
+        V = (p.I_e + s.I_stim) * k.P30 + s.V_m * k.P33 + synaptic  # relative to E_L, as V_m
+        V = jnp.where(free, jnp.maximum(V, k.V_min), s.V_m)
+        spike = jnp.where(free, env.fire(V - k.V_th), 0.0)
+        I_port = s.dI_port * k.P21 + s.I_port * k.P11
         new = s.replace(
-            V_m=choose(spike, p.V_reset, V),
+            V_m=env.choose(spike, k.V_reset, V),
             I_syn=jnp.sum(I_port, axis=0),
             I_port=I_port,
             dI_port=s.dI_port * k.P11 + k.jump * x.ports,

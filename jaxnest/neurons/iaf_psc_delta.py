@@ -7,8 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from jaxnest.events.propagators import current_propagator
-from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, Routing, State, Values, choose, steps_up
+from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, Routing, State, Values, steps_up
 
 
 class iaf_psc_delta(Neuron):
@@ -35,7 +34,7 @@ class iaf_psc_delta(Neuron):
     I_e = Parameter(0.0, "pA", "constant external current")
     refractory_input = Parameter(False, "", "whether events wait for the end of the refractory period", ge=0, le=1)
 
-    V_m = State("E_L", "mV", "membrane potential")
+    V_m = State("E_L", "mV", "membrane potential", relative_to="E_L")
     waiting = State(0.0, "mV", "input of the refractory period, as far as it will be left at its end")
     I_stim = State(0.0, "pA", "current of generators, acting in the next step")
     refractory = State(0, "steps", "steps of refractoriness left", dtype="int")
@@ -49,7 +48,10 @@ class iaf_psc_delta(Neuron):
     def constants(p: Values, h: Any) -> Values:
         return Values(
             P33=jnp.exp(-h / p.tau_m),
-            P30=current_propagator(h, p.tau_m, p.C_m),
+            P30=1 / p.C_m * (1 - jnp.exp(-h / p.tau_m)) * p.tau_m,
+            V_th=p.V_th - p.E_L,
+            V_reset=p.V_reset - p.E_L,
+            V_min=p.V_min - p.E_L,
             t_ref=steps_up(p.t_ref, h),
             any_waits=jnp.any(p.refractory_input > 0.5),
         )
@@ -58,16 +60,17 @@ class iaf_psc_delta(Neuron):
     def step(p: Values, k: Values, s: Values, x: Inputs, env: Env) -> tuple[Values, Any]:
         free = s.refractory == 0
         waits = p.refractory_input > 0.5
-        U = (p.I_e + s.I_stim) * k.P30 + (s.V_m - p.E_L) * k.P33 + x.spikes + jnp.where(waits, s.waiting, 0.0)
-        V = jnp.where(free, jnp.maximum(p.E_L + U, p.V_min), s.V_m)
-        spike = jnp.where(free, env.fire(V - p.V_th), 0.0)
+        # relative to E_L, as V_m
+        V = (p.I_e + s.I_stim) * k.P30 + s.V_m * k.P33 + x.spikes + jnp.where(waits, s.waiting, 0.0)
+        V = jnp.where(free, jnp.maximum(V, k.V_min), s.V_m)
+        spike = jnp.where(free, env.fire(V - k.V_th), 0.0)
 
         def some_wait() -> Any:
             decayed = x.spikes * jnp.exp(-s.refractory * env.h / p.tau_m)
             return jnp.where(waits, jnp.where(free, 0.0, s.waiting + decayed), s.waiting)
 
         new = s.replace(
-            V_m=choose(spike, p.V_reset, V),
+            V_m=env.choose(spike, k.V_reset, V),
             waiting=lax.cond(k.any_waits, some_wait, lambda: s.waiting),
             I_stim=x.current,
             refractory=jnp.where(spike > 0, k.t_ref, jnp.where(free, 0, s.refractory - 1)),

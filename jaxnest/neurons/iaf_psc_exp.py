@@ -7,8 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from jaxnest.events.propagators import current_propagator, exp_propagators
-from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, choose, happens, steps_up
+from jaxnest.events.propagators import exp_propagators
+from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, happens, steps_up
 
 
 class iaf_psc_exp(Neuron):
@@ -39,7 +39,7 @@ class iaf_psc_exp(Neuron):
     rho = Parameter(0.01, "1/s", "firing intensity at a soft threshold", ge=0)
     delta = Parameter(0.0, "mV", "width of a soft threshold; 0: a hard one", ge=0)
 
-    V_m = State("E_L", "mV", "membrane potential")
+    V_m = State("E_L", "mV", "membrane potential", relative_to="E_L")
     I_syn_ex = State(0.0, "pA", "excitatory synaptic current")
     I_syn_in = State(0.0, "pA", "inhibitory synaptic current")
     I_stim = State(0.0, "pA", "current of generators, acting in the next step")
@@ -60,7 +60,9 @@ class iaf_psc_exp(Neuron):
             P22=jnp.exp(-h / p.tau_m),
             P21ex=exp_propagators(h, p.tau_m, p.tau_syn_ex, p.C_m),
             P21in=exp_propagators(h, p.tau_m, p.tau_syn_in, p.C_m),
-            P20=current_propagator(h, p.tau_m, p.C_m),
+            P20=p.tau_m / p.C_m * (1.0 - jnp.exp(-h / p.tau_m)),
+            V_th=p.V_th - p.E_L,
+            V_reset=p.V_reset - p.E_L,
             t_ref=steps_up(p.t_ref, h),
             any_soft=jnp.any(p.delta > 1e-10),
         )
@@ -68,19 +70,20 @@ class iaf_psc_exp(Neuron):
     @staticmethod
     def step(p: Values, k: Values, s: Values, x: Inputs, env: Env) -> tuple[Values, Any]:
         free = s.refractory == 0
-        U = (s.V_m - p.E_L) * k.P22 + s.I_syn_ex * k.P21ex + s.I_syn_in * k.P21in + (p.I_e + s.I_stim) * k.P20
-        V = jnp.where(free, p.E_L + U, s.V_m)
-        hard = jnp.where(free, env.fire(V - p.V_th), 0.0)
+        # relative to E_L, as V_m
+        V = s.V_m * k.P22 + s.I_syn_ex * k.P21ex + s.I_syn_in * k.P21in + (p.I_e + s.I_stim) * k.P20
+        V = jnp.where(free, V, s.V_m)
+        hard = jnp.where(free, env.fire(V - k.V_th), 0.0)
 
         def some_soft() -> Any:
             soft = p.delta > 1e-10
-            exponent = (V - p.V_th) / jnp.where(soft, p.delta, 1.0)
+            exponent = (V - k.V_th) / jnp.where(soft, p.delta, 1.0)
             probability = 1e-3 * env.h * p.rho * jnp.exp(jnp.minimum(exponent, 60.0))
             return jnp.where(soft, happens(jnp.minimum(probability, 1.0), env.uniform(0)), hard)
 
         spike = lax.cond(k.any_soft, some_soft, lambda: hard)  # random numbers are drawn where they are needed only
         new = s.replace(
-            V_m=choose(spike, p.V_reset, V),
+            V_m=env.choose(spike, k.V_reset, V),
             I_syn_ex=s.I_syn_ex * k.P11ex + (1.0 - k.P11ex) * s.I_filtered + x.ex,
             I_syn_in=s.I_syn_in * k.P11in + x.inh,
             I_stim=x.current,

@@ -6,8 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxnest.events.propagators import current_propagator, exp_propagators
-from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, Routing, State, Values, choose, steps_up
+from jaxnest.events.propagators import exp_propagators
+from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, Routing, State, Values, steps_up
 
 
 class iaf_psc_exp_multisynapse(Neuron):
@@ -32,7 +32,7 @@ class iaf_psc_exp_multisynapse(Neuron):
     V_reset = Parameter(-70.0, "mV", "reset potential")
     I_e = Parameter(0.0, "pA", "constant external current")
 
-    V_m = State("E_L", "mV", "membrane potential")
+    V_m = State("E_L", "mV", "membrane potential", relative_to="E_L")
     I_syn = State(0.0, "pA", "sum of the synaptic currents")
     I_port = State(0.0, "pA", "synaptic current of each receptor", dim="ports")
     I_stim = State(0.0, "pA", "current of generators, acting in the next step")
@@ -54,19 +54,22 @@ class iaf_psc_exp_multisynapse(Neuron):
             P11=jnp.exp(-h / p.tau_syn),
             P22=jnp.exp(-h / p.tau_m),
             P21=exp_propagators(h, p.tau_m[None], p.tau_syn, p.C_m[None]),
-            P20=current_propagator(h, p.tau_m, p.C_m),
+            P20=p.tau_m / p.C_m * (1.0 - jnp.exp(-h / p.tau_m)),
+            V_th=p.V_th - p.E_L,
+            V_reset=p.V_reset - p.E_L,
             t_ref=steps_up(p.t_ref, h),
         )
 
     @staticmethod
     def step(p: Values, k: Values, s: Values, x: Inputs, env: Env) -> tuple[Values, Any]:
         free = s.refractory == 0
-        U = (s.V_m - p.E_L) * k.P22 + (p.I_e + s.I_stim) * k.P20 + jnp.sum(k.P21 * s.I_port, axis=0)
-        V = jnp.where(free, p.E_L + U, s.V_m)
-        spike = jnp.where(free, env.fire(V - p.V_th), 0.0)
+        # relative to E_L, as V_m
+        V = s.V_m * k.P22 + (p.I_e + s.I_stim) * k.P20 + jnp.sum(k.P21 * s.I_port, axis=0)
+        V = jnp.where(free, V, s.V_m)
+        spike = jnp.where(free, env.fire(V - k.V_th), 0.0)
         I_port = s.I_port * k.P11 + x.ports
         new = s.replace(
-            V_m=choose(spike, p.V_reset, V),
+            V_m=env.choose(spike, k.V_reset, V),
             I_syn=jnp.sum(I_port, axis=0),
             I_port=I_port,
             I_stim=x.current,

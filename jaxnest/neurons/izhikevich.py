@@ -6,7 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, Routing, State, Values, choose
+from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, Routing, State, Values
 
 
 class izhikevich(Neuron):
@@ -51,5 +51,5 @@ class izhikevich(Neuron):
         U = s.U_m + env.h * p.a * (p.b * jnp.where(consistent, s.V_m, V) - s.U_m)
         V = jnp.maximum(V, p.V_min)
         spike = env.fire(V - p.V_th)
-        new = s.replace(V_m=choose(spike, p.c, V), U_m=choose(spike, U + p.d, U), I_stim=x.current)
+        new = s.replace(V_m=env.choose(spike, p.c, V), U_m=env.choose(spike, U + p.d, U), I_stim=x.current)
         return new, spike

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxnest.events.propagators import current_propagator, exp_propagators
-from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, choose, steps_up
+from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, steps_up
 
 
 class mat2_psc_exp(Neuron):
@@ -37,7 +37,7 @@ class mat2_psc_exp(Neuron):
     omega = Parameter(-51.0, "mV", "resting threshold (absolute, not relative to E_L)")
     I_e = Parameter(0.0, "pA", "constant external current")
 
-    V_m = State("E_L", "mV", "membrane potential")
+    V_m = State("E_L", "mV", "membrane potential", relative_to="E_L")
     V_th = State("omega", "mV", "threshold")
     V_th_alpha_1 = State(0.0, "mV", "short part of the threshold")
     V_th_alpha_2 = State(0.0, "mV", "long part of the threshold")
@@ -59,26 +59,27 @@ class mat2_psc_exp(Neuron):
         return Values(
             P11ex=jnp.exp(-h / p.tau_syn_ex),
             P11in=jnp.exp(-h / p.tau_syn_in),
-            P22=jnp.exp(-h / p.tau_m),
+            P22=jnp.expm1(-h / p.tau_m),
             P21ex=exp_propagators(h, p.tau_m, p.tau_syn_ex, p.C_m),
             P21in=exp_propagators(h, p.tau_m, p.tau_syn_in, p.C_m),
             P20=current_propagator(h, p.tau_m, p.C_m),
             P11th=jnp.exp(-h / p.tau_1),
             P22th=jnp.exp(-h / p.tau_2),
+            omega=p.omega - p.E_L,
             t_ref=steps_up(p.t_ref, h),
         )
 
     @staticmethod
     def step(p: Values, k: Values, s: Values, x: Inputs, env: Env) -> tuple[Values, Any]:
         free = s.refractory == 0
-        U = (s.V_m - p.E_L) * k.P22 + s.I_syn_ex * k.P21ex + s.I_syn_in * k.P21in + (p.I_e + s.I_stim) * k.P20
-        V = p.E_L + U
+        # relative to E_L, as V_m
+        V = s.V_m * k.P22 + s.V_m + s.I_syn_ex * k.P21ex + s.I_syn_in * k.P21in + (p.I_e + s.I_stim) * k.P20
         short, long = s.V_th_alpha_1 * k.P11th, s.V_th_alpha_2 * k.P22th
-        spike = jnp.where(free, env.fire(V - (p.omega + long + short)), 0.0)
-        short, long = choose(spike, short + p.alpha_1, short), choose(spike, long + p.alpha_2, long)
+        spike = jnp.where(free, env.fire(V - (k.omega + long + short)), 0.0)
+        short, long = env.choose(spike, short + p.alpha_1, short), env.choose(spike, long + p.alpha_2, long)
         new = s.replace(
             V_m=V,
-            V_th=p.omega + short + long,
+            V_th=p.E_L + k.omega + short + long,
             V_th_alpha_1=short,
             V_th_alpha_2=long,
             I_syn_ex=s.I_syn_ex * k.P11ex + x.ex,

@@ -14,6 +14,7 @@ from jaxnest.events.native.call import in_place
 from jaxnest.events.plastic import Trail
 from jaxnest.simulation._arrays import slice_if_consecutive
 from jaxnest.simulation._plan import Plan, Sampling, State
+from jaxnest.simulation._relative import rebased
 from jaxnest.simulation._step import bind, finish_slice, step
 
 _BLOCK = 128
@@ -77,6 +78,7 @@ def advance(
     """Advance `state` by up to `n_steps` (traced): until done, a buffer could overflow in the next slice, or a value
     is not finite. How far it went is in ``state.step``."""
     bound = bind(plan, params, connections)
+    state = rebased(plan, params, state)
     end = state.step + n_steps
     buffers = empty(buffers)
 

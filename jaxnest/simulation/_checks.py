@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from jaxnest.connectivity.sampling import Drawing
 from jaxnest.connectivity.values import PerConnection, smallest_unsigned
 from jaxnest.devices._base import Drive, Recorder, Source
 from jaxnest.devices.recorders import multimeter, spike_recorder, weight_recorder
+from jaxnest.devices.volume_transmitter import volume_transmitter
 from jaxnest.errors import ConfigurationError
 from jaxnest.neurons._base import Neuron, Routing
 from jaxnest.synapses._base import Synapse
@@ -77,6 +78,21 @@ def on_grid(
     return values
 
 
+def as_frozen(model: type[Any], owner: str, n: int, given: Any) -> np.ndarray | None:
+    """Which of `n` nodes are frozen, (n,), None if none is.
+
+    **Raises:** `ConfigurationError` for another shape or dtype, and for models that cannot be frozen.
+    """
+    mask = np.asarray(given)
+    if mask.dtype != bool or mask.shape not in ((), (n,)):
+        raise ConfigurationError(f"{owner}.frozen={given!r} must be True or False, or one of them for each of {n} nodes")
+    if not mask.any():
+        return None
+    if issubclass(model, Recorder) or not getattr(model, "sends", True):
+        raise ConfigurationError(f"{owner}: a {model.name} cannot be frozen")
+    return np.broadcast_to(mask, n)
+
+
 def check_receptor(name: str, post: Nodes, receptor: Any, drives: list[Population], drawing: Drawing) -> np.ndarray:
     ports = {pop.dims[pop.model.ports_dim] for pop, _ in post if _routing(pop) is Routing.PORTS}  # type: ignore[attr-defined]
     current = bool(drives) and all(d.model.kind == "current" for d in drives)  # type: ignore[attr-defined]
@@ -99,6 +115,8 @@ def check_receptor(name: str, post: Nodes, receptor: Any, drives: list[Populatio
         if (value < 1).any() or (value > highest).any():
             raise ConfigurationError(f"{name}.receptor={receptor!r} must be in 1 ... {highest}: the model has ports")
     elif all(_routing(pop) is Routing.COUNT for pop, _ in post):
+        if value.any() and not all(pop.model.sends for pop, _ in post):  # type: ignore[attr-defined]
+            raise ConfigurationError(f"{name}.receptor={receptor!r}: {post.parts[0][0]!r} has no receptors; leave it out")
         if ((value != 0) & (value != 1)).any():
             raise ConfigurationError(f"{name}.receptor={receptor!r} must be 0, or 1 for spikes that are not repeated")
     elif value.any():
@@ -110,6 +128,38 @@ def _routing(pop: Population) -> Routing:
     return pop.model.routing  # type: ignore[attr-defined, no-any-return]
 
 
+def check_modulator(
+    known: Sequence[Population], name: str, pre: Nodes, post: Nodes, model: type[Synapse], given: Population | Nodes | None
+) -> Nodes | None:
+    """The volume transmitter of a projection, as a selection of one node.
+
+    **Raises:** `ConfigurationError` if the synapse `model` needs one and has none, or needs none, or that is no such; and if volume
+    transmitters are connected as what they are not.
+    """
+    from jaxnest.simulation._network import Nodes
+
+    deaf = [pop for pop, _ in pre if issubclass(pop.model, Neuron) and not pop.model.sends]
+    if deaf:
+        raise ConfigurationError(f"{name}: {deaf[0]!r} sends no spikes; give it as modulator= of a projection")
+    if model.reads_post and any(not pop.model.sends for pop, _ in post):  # type: ignore[attr-defined]
+        raise ConfigurationError(f"{name}: {model.name} needs targets that spike; use a static_synapse")
+    if not model.reads_modulator:
+        if given is not None:
+            raise ConfigurationError(f"{name}: {model.name} has no modulator; leave it out")
+        return None
+    if given is None:
+        raise ConfigurationError(f"{name}: {model.name} needs modulator=, a volume_transmitter")
+    node = Nodes.of(given)
+    if len(node) != 1:
+        raise ConfigurationError(f"{name}: modulator={given!r} has {len(node)} nodes; give one")
+    pop = next(pop for pop, index in node if len(index))
+    if pop not in known:
+        raise ConfigurationError(f"{pop!r} belongs to another network")
+    if pop.model is not volume_transmitter:
+        raise ConfigurationError(f"{name}: modulator={given!r} is no volume_transmitter")
+    return node
+
+
 def synapse_values(
     name: str, model: type[Synapse], params: Mapping[str, Any], per_connection: Callable[..., PerConnection]
 ) -> dict[str, PerConnection]:
@@ -117,20 +167,22 @@ def synapse_values(
 
     **Raises:** `ConfigurationError` for an unknown name, a wrong shape, a value out of bounds.
     """
-    known = {**model.parameters, **{k: v for k, v in model.states.items() if k not in ("weight", "w")}}
+    known = {**model.parameters, **{k: v for k, v in model.states.items() if k not in ("weight", *model.inner)}}
     values: dict[str, PerConnection] = {}
     for raw, value in params.items():
         key = raw.rstrip("_")
         if key not in known:
             raise ConfigurationError(f"{name}: {model.name} has no parameter {key!r}; {nearest(key, list(known))}")
         given = per_connection(key, value, 3, list(known).index(key))
-        _check_bounds(given, known[key], given.first())
+        _check_bounds(given, known[key], given.first(), key in model.whole)
         values[key] = common(model, given) if key in model.common else given
     return values
 
 
-def _check_bounds(value: PerConnection, declared: Any, array: np.ndarray) -> None:
+def _check_bounds(value: PerConnection, declared: Any, array: np.ndarray, whole: bool) -> None:
     fault = declared.fault(array)
+    if whole and not fault and np.any(array % 1):
+        fault = "must be a whole number"
     if fault:
         raise ConfigurationError(f"{value.what}={value.given!r} {fault}")
 
@@ -155,7 +207,7 @@ def synapses_of_chunk(
     chunk = {key: v.chunk(k, n) for key, v in given.items()}
     for key, v in values.items():
         if v.drawn:
-            _check_bounds(v, known[key], chunk[key])
+            _check_bounds(v, known[key], chunk[key], key in model.whole)
     if any(v.drawn for v in given.values()):
         check_synapses(name, model, chunk)
     return chunk
@@ -185,7 +237,8 @@ def recorded(pre: Nodes, post: Nodes, rule: Any) -> tuple[Population, Nodes]:
     if recorder.model is weight_recorder:
         raise ConfigurationError(f"{recorder.name}: give it as weight_recorder= of a projection")
     for pop, _ in asked:
-        fine = role(pop) == "neuron" or (recorder.model is spike_recorder and role(pop) in ("source", "drive"))
+        sends = issubclass(pop.model, Neuron) and (observing or pop.model.sends)
+        fine = sends or (recorder.model is spike_recorder and role(pop) in ("source", "drive"))
         if not fine or (role(pop) == "drive" and pop.model.kind != "spikes"):  # type: ignore[attr-defined]
             raise ConfigurationError(f"{recorder.name} ({recorder.model.name}) cannot record {pop!r}")
         if observing:

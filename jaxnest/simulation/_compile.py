@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxnest._time import as_steps
 from jaxnest._values import Values
 from jaxnest.devices._base import Drive, Source
 from jaxnest.errors import ConfigurationError
@@ -34,24 +35,34 @@ _LONGEST_SLICE = 32
 _DENSE_BELOW = 4096
 
 
-def compile_plan(net: Network, *, delivery: str, lowering: str, solver: str, substeps: int) -> tuple[_plan.Plan, Build]:
+def compile_plan(
+    net: Network,
+    *,
+    delivery: str,
+    lowering: str,
+    solver: str,
+    substeps: int,
+    reset: str,
+    min_delay: float | None = None,
+    waiting: float | None = None,
+) -> tuple[_plan.Plan, Build]:
     """Lay out the network: the plan, and with it the parameters, the connections, and where each name went."""
-    _check_options(delivery, lowering, solver, substeps)
+    _check_options(delivery, lowering, solver, substeps, reset)
     dtype = np.dtype(jax.dtypes.canonicalize_dtype(float))
     groups, inhibitory, columns = group_populations(net)
     sources, n_sources = number_sources(net, groups)
     recorded = recorded_drives(net, n_sources)
     n_sources += sum(r.plan.n for r in recorded)
     params: dict[str, Any] = {"h": np.asarray(net.h, dtype), "nodes": _node_values(net, groups, dtype), "tables": {}}
-    b = Build(net, Index(net, groups, sources), n_sources, inhibitory, columns, dtype, params)
+    b = Build(net, Index(net, groups, sources), n_sources, inhibitory, columns, dtype, params, matrices=delivery == "matrix")
     drives = drive_plans(b)
     for r in recorded:
         drives.append(r.plan)
         b.connections[r.plan.key] = Values(device=r.index, ident=np.arange(r.plan.n, dtype=np.int32))
     tables = table_plans(b)
     shortest, longest = _delays(b)
-    slice_steps = min(shortest, _LONGEST_SLICE)
-    slots = longest + 1
+    slice_steps = _slice(b, shortest, any(t.modulator is not None for t in tables), min_delay)
+    slots = _slots(b, shortest, longest, waiting)
     if slots * columns >= 2**31:
         raise ConfigurationError(
             f"the ring buffer would have {slots} x {columns} places, more than 2**31; shorten the longest delay"
@@ -68,12 +79,13 @@ def compile_plan(net: Network, *, delivery: str, lowering: str, solver: str, sub
         tables=tuple(tables),
         samplings=tuple(samplings(net, b.index)),
         recordings=tuple(spike_recordings(net, b.index, recorded)),
-        dense=delivery == "dense" or (delivery == "auto" and sum(t.n for t in tables) < _DENSE_BELOW),
+        dense=delivery == "dense" or (delivery != "events" and sum(t.n for t in tables if not t.layout.matrix) < _DENSE_BELOW),
         native=lowering != "xla" and native.available(),
         log_length=2 * (longest + 2 * slice_steps + 16),
         window_length=longest + slice_steps + 1,
         solver=solver,
         substeps=substeps,
+        reset=reset,
         source_ids=concat([b.index.source_ids(), *(b.index.pops[r.plan.population].first + r.index for r in recorded)]),
     )
     return replace(plan, fingerprint=_fingerprint(plan)), b
@@ -82,15 +94,18 @@ def compile_plan(net: Network, *, delivery: str, lowering: str, solver: str, sub
 def _fingerprint(plan: _plan.Plan) -> str:
     """A digest of the plan's arrays."""
     digest = hashlib.sha256()
-    for array in (*(g.ids for g in plan.groups), *(s.index for s in plan.samplings), *(r.sources for r in plan.recordings)):
+    masks = (*(g.frozen for g in plan.groups), *(s.frozen for s in plan.sources), *(d.frozen for d in plan.drives))
+    frozen = [np.zeros(0, bool) if mask is None else mask for mask in masks]
+    arrays = (*(g.ids for g in plan.groups), *(s.index for s in plan.samplings), *(r.sources for r in plan.recordings), *frozen)
+    for array in arrays:
         digest.update(f"{array.dtype}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
-def _check_options(delivery: str, lowering: str, solver: str, substeps: int) -> None:
-    if delivery not in ("auto", "events", "dense"):
-        raise ConfigurationError(f"delivery={delivery!r} must be 'auto', 'events' or 'dense'")
+def _check_options(delivery: str, lowering: str, solver: str, substeps: int, reset: str) -> None:
+    if delivery not in ("auto", "events", "dense", "matrix"):
+        raise ConfigurationError(f"delivery={delivery!r} must be 'auto', 'events', 'dense' or 'matrix'")
     if lowering not in ("auto", "xla", "native"):
         raise ConfigurationError(f"lowering={lowering!r} must be 'auto', 'xla' or 'native' (C++ on the CPU)")
     if lowering == "native" and not native.available():
@@ -101,6 +116,8 @@ def _check_options(delivery: str, lowering: str, solver: str, substeps: int) -> 
         raise ConfigurationError(f"solver={solver!r} must be 'adaptive' (GSL's RKF45, as NEST) or 'fixed'")
     if not isinstance(substeps, int) or substeps < 1:
         raise ConfigurationError(f"substeps={substeps!r} must be a positive integer")
+    if reset not in ("detached", "attached"):
+        raise ConfigurationError(f"reset={reset!r} must be 'detached' or 'attached'")
 
 
 def _node_values(net: Network, groups: Sequence[_plan.Group], dtype: Any) -> dict[str, Values]:
@@ -113,6 +130,28 @@ def _node_values(net: Network, groups: Sequence[_plan.Group], dtype: Any) -> dic
         elif issubclass(pop.model, Source):
             values[pop.name] = Values(pop.model.leaves(pop.options, pop.values, net.h, dtype))
     return values
+
+
+def _slice(b: Build, shortest: int, modulated: bool, min_delay: float | None) -> int:
+    """The length of a slice, in steps. It matters where there are modulators, and then is not cut off."""
+    if min_delay is not None:
+        steps = int(as_steps("min_delay", min_delay, b.net.h))
+        if not 1 <= steps <= shortest:
+            raise ConfigurationError(f"min_delay={min_delay!r} must be positive, and at most the shortest delay of a spike")
+        return steps
+    if modulated:
+        return min(low for low, _ in (*b.spiking_delays, *b.driving_delays))
+    return min(shortest, _LONGEST_SLICE)
+
+
+def _slots(b: Build, shortest: int, longest: int, waiting: float | None) -> int:
+    """The number of rows of the ring buffer: what arrives at frozen neurons waits for as many steps."""
+    if waiting is not None:
+        steps = int(as_steps("waiting", waiting, b.net.h))
+        if steps <= longest:
+            raise ConfigurationError(f"waiting={waiting!r} must be longer than the longest delay")
+        return steps
+    return longest + (1 if all(p.frozen is None for p in b.net.populations) else shortest)
 
 
 def _delays(b: Build) -> tuple[int, int]:

@@ -49,6 +49,7 @@ def recorded_drives(net: Network, place: int) -> list[RecordedDrive]:
                 counts_events=True,
                 stream=_STREAM_RECORDED + number,
                 source=place,
+                frozen=pop.frozen,
             )
             found.append(RecordedDrive(recording.recorder.name, index.astype(np.int32), plan))
             place += len(index)
@@ -100,6 +101,7 @@ def drive_plans(b: Build) -> list[_plan.DrivePlan]:
                         inhibitory=b.inhibitory if signed else 0,
                         counts_events=kind == "spikes" and group.model.routing is Routing.COUNT,
                         stream=_STREAM_DRIVES + proj.number,  # `ident` tells its parts apart
+                        frozen=pop.frozen,
                     )
                 )
     return plans

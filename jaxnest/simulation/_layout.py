@@ -33,6 +33,7 @@ def group_populations(net: Network) -> tuple[list[_plan.Group], int, int]:
         for receptor in np.unique(proj.receptor)
     }
     plastic = {p.name for proj in net.projections if proj.model.reads_post for p, _ in proj.post}
+    plastic |= {p.name for proj in net.projections if proj.modulator is not None for p, _ in proj.modulator}
     by_key: dict[tuple[str, tuple[tuple[str, int], ...]], list[Population]] = {}
     for pop in net.populations:
         if issubclass(pop.model, Neuron):
@@ -65,10 +66,18 @@ def group_populations(net: Network) -> tuple[list[_plan.Group], int, int]:
                 filtered=channels[1],
                 plastic=any(p.name in plastic for p in pops),
                 ids=np.concatenate([np.arange(p.first, p.first + p.n, dtype=np.int32) for p in pops]),
+                frozen=_frozen(pops),
             )
         )
         source += n
     return groups, signed, next_fixed
+
+
+def _frozen(pops: Sequence[Population]) -> np.ndarray | None:
+    """Which nodes of populations are frozen, None if none is."""
+    if all(p.frozen is None for p in pops):
+        return None
+    return np.concatenate([np.zeros(p.n, bool) if p.frozen is None else p.frozen for p in pops])
 
 
 def _signed(pop: Population) -> bool:
@@ -80,7 +89,7 @@ def number_sources(net: Network, groups: Sequence[_plan.Group]) -> tuple[list[_p
     sources = []
     for pop in net.populations:
         if issubclass(pop.model, Source):
-            sources.append(_plan.SourceGroup(pop.name, pop.model, pop.n, place, pop.options.get("weighted", False)))
+            sources.append(_plan.SourceGroup(pop.name, pop.model, pop.n, place, pop.options.get("weighted", False), pop.frozen))
             place += pop.n
     return sources, place
 
@@ -110,6 +119,11 @@ class Index:
             which.append(np.full(len(index), touched.index(group), np.int32))
             local.append((member.start + index).astype(np.int32))
         return touched, concat(which), concat(local)
+
+    def modulator(self, node: Nodes) -> tuple[str, int]:
+        """The group of a volume transmitter, and its place in that."""
+        groups, _, local = self.parts_by_group(node)
+        return groups[0].key, int(local[0])
 
     def source_ids(self) -> np.ndarray:
         ids = [g.ids for g in self.group_list]
@@ -184,7 +198,8 @@ class Layouts:
 class Build:
     """A network while it is laid out: where its nodes are (`index`, `n_sources`, `inhibitory`, `columns`), and the parameters,
     connections and places of names so far. `spiking_delays` and `driving_delays`: the shortest and the longest delay, in
-    steps, of connections of spiking sources and of generators, as far as they are known."""
+    steps, of connections of spiking sources and of generators, as far as they are known. `matrices`: whether
+    tables may be matrices."""
 
     net: Network
     index: Index
@@ -193,6 +208,7 @@ class Build:
     columns: int
     dtype: Any
     params: dict[str, Any]
+    matrices: bool = False
     connections: dict[str, Any] = field(default_factory=dict)
     layouts: Layouts = field(default_factory=Layouts)
     spiking_delays: list[tuple[int, int]] = field(default_factory=list)

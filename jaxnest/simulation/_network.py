@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxnest._declare import Declared, nearest, resolve
+from jaxnest._time import TICS_PER_MS
 from jaxnest.connectivity import rules
 from jaxnest.connectivity.distributions import delay_steps
 from jaxnest.connectivity.sampling import Drawing, Stream
@@ -20,6 +21,8 @@ from jaxnest.devices.recorders import weight_recorder
 from jaxnest.errors import ConfigurationError
 from jaxnest.neurons import neurons
 from jaxnest.simulation._checks import (
+    as_frozen,
+    check_modulator,
     check_receptor,
     check_synapses,
     common,
@@ -51,6 +54,7 @@ class Population:
     dims: Mapping[str, int]
     given: frozenset[str]
     options: Mapping[str, Any] = field(default_factory=dict)
+    frozen: np.ndarray | None = None
 
     def __len__(self) -> int:
         return self.n
@@ -127,6 +131,7 @@ class Projection:
     receptor: np.ndarray
     values: Mapping[str, PerConnection]
     weight_recorder: Population | None = None
+    modulator: Nodes | None = None
 
     def __len__(self) -> int:
         return len(self.drawing)
@@ -166,15 +171,17 @@ class Recording:
 class Network:
     """A network of NEST's neurons, synapses and devices.
 
-    **Arguments:** `h`: the resolution in ms. `seed`: of all that is drawn while building (connections, weights,
-    parameters given as distributions).
+    **Arguments:** `h`: the resolution in ms, a multiple of the tic, of which there are `tics_per_ms`. `seed`: of all that is drawn while
+    building (connections, weights, parameters given as distributions).
 
     `create` and `connect` check what they get at once; a call that raises leaves the network as it was.
     """
 
-    def __init__(self, h: float = 0.1, seed: int = 0) -> None:
-        if not (np.isfinite(h) and h > 0) or abs(h * 1000 - round(h * 1000)) > 1e-6:
-            raise ConfigurationError(f"h={h!r} must be a positive multiple of 0.001 ms")
+    def __init__(self, h: float = 0.1, seed: int = 0, *, tics_per_ms: float = TICS_PER_MS) -> None:
+        if not (np.isfinite(tics_per_ms) and tics_per_ms > 0):
+            raise ConfigurationError(f"tics_per_ms={tics_per_ms!r} must be positive")
+        if not (np.isfinite(h) and h > 0) or abs(h * tics_per_ms - round(h * tics_per_ms)) > 1e-6:
+            raise ConfigurationError(f"h={h!r} must be a positive multiple of {1 / tics_per_ms:g} ms")
         if not 0 <= int(seed) < 2**63:
             raise ConfigurationError(f"seed={seed!r} must be an integer in [0, 2**63)")
         self.h = float(h)
@@ -199,10 +206,13 @@ class Network:
         """The counter-based generator of random numbers for one purpose, given by numbers."""
         return np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, *path])))
 
-    def create(self, model: str | type[Declared], n: int = 1, *, name: str | None = None, **params: Any) -> Population:
+    def create(
+        self, model: str | type[Declared], n: int = 1, *, name: str | None = None, frozen: Any = False, **params: Any
+    ) -> Population:
         """Add `n` nodes of `model` (a name or a class) with parameters and initial states `params`.
 
-        A value is a number, an array of shape (n,), or a distribution; for a vector parameter a list, or (n, k).
+        A value is a number, an array of shape (n,), or a distribution; for a vector parameter a list, or (n, k). Nodes that are
+        `frozen` (one truth value, or one each) stay as they are and send nothing, and what arrives at them waits: see `Program`.
 
         **Raises:** `ConfigurationError` for an unknown model or parameter, a value out of bounds, a wrong shape.
         """
@@ -220,7 +230,8 @@ class Network:
         rng = self.generator(1, len(self.populations))
         values, dims = resolve(cls, owner, n, plain, rng)
         values = on_grid(cls, owner, values, self.h, bool(options.get("allow_offgrid_times")))
-        pop = Population(name, cls, n, self.size, values, dims, frozenset(k.rstrip("_") for k in plain), options)
+        still = as_frozen(cls, owner, n, frozen)
+        pop = Population(name, cls, n, self.size, values, dims, frozenset(k.rstrip("_") for k in plain), options, still)
         self.populations.append(pop)
         return pop
 
@@ -236,13 +247,15 @@ class Network:
         receptor: Any = None,
         name: str | None = None,
         weight_recorder: Population | None = None,
+        modulator: Population | Nodes | None = None,
         **params: Any,
     ) -> Projection | Recording:
         """Connect `pre` to `post` by `rule` (default: all to all), or a recorder to what it records.
 
         `weight` (pA, nS, mV: as the target's model says; default 1), `delay` (ms; default 1) and the synapse's
         parameters are numbers, arrays with one value a connection (in the order of the rule's pairs), or
-        distributions; `receptor` is an integer or one a connection.
+        distributions; `receptor` is an integer or one a connection. `modulator`: the one volume_transmitter whose spikes are the
+        third factor of a synapse that has one.
 
         **Raises:** `ConfigurationError` for anything that cannot be connected as asked.
         """
@@ -257,7 +270,7 @@ class Network:
             return recording
         if kinds[1] - {"neuron"}:
             raise ConfigurationError(f"{post.parts[0][0]!r} takes no input: connect to neurons")
-        return self._project(pre, post, rule, synapse, weight, delay, receptor, name, weight_recorder, params)
+        return self._project(pre, post, rule, synapse, weight, delay, receptor, name, weight_recorder, modulator, params)
 
     def _project(
         self,
@@ -270,15 +283,17 @@ class Network:
         receptor: Any,
         name: str | None,
         recorder: Population | None,
+        modulator: Population | Nodes | None,
         params: Mapping[str, Any],
     ) -> Projection:
-        model = lookup(synapse, synapses, Synapse, "synapse model")
+        model, params = lookup(synapse, synapses, Synapse, "synapse model").configured(params)
         taken = {p.name for p in self.projections}
         if name is None:
             base = f"{'+'.join(p.name for p, _ in pre)}->{'+'.join(p.name for p, _ in post)}"
             name = base if base not in taken else free(base, taken)
         if name in taken or "." in name:
             raise ConfigurationError(f"name={name!r} is taken or has a dot; choose another")
+        third = check_modulator(self.populations, name, pre, post, model, modulator)
         drives = [pop for pop, _ in pre if issubclass(pop.model, Drive)]
         if drives and not model.static:
             raise ConfigurationError(
@@ -301,12 +316,15 @@ class Network:
         connections = drawn.draw(Stream(self.seed, 2, number, 0), pre.ids, post.ids)
         if weight is None:
             weight = getattr(drawn, "weight", None)
+        if weight is None:
+            weight = model.states["weight"].init if "weight" in model.states else 1.0
 
         def per_connection(key: str, value: Any, *path: int, finish: Any = None) -> PerConnection:
             return PerConnection(f"{name}.{key}", value, connections, Stream(self.seed, 2, number, *path), finish)
 
-        weights = per_connection("weight", 1.0 if weight is None else weight, 1)
-        delays = per_connection("delay", 1.0 if delay is None else delay, 2, finish=partial(delay_steps, h=self.h))
+        weights = per_connection("weight", weight, 1)
+        in_steps = partial(delay_steps, h=self.h, up=model.delay_rounds_up)
+        delays = per_connection("delay", 1.0 if delay is None else delay, 2, finish=in_steps)
         receptor = check_receptor(name, post, receptor, drives, connections)
         if "weight" in model.common:
             weights = common(model, weights)
@@ -315,7 +333,9 @@ class Network:
             check_synapses(name, model, {"weight": weights.first(), **{key: v.first() for key, v in values.items()}})
         elif connections.chunks:
             synapses_of_chunk(name, model, values, weights, 0, connections.size(0))
-        projection = Projection(name, number, pre, post, drawn, model, connections, weights, delays, receptor, values, recorder)
+        projection = Projection(
+            name, number, pre, post, drawn, model, connections, weights, delays, receptor, values, recorder, third
+        )
         self.projections.append(projection)
         return projection
 

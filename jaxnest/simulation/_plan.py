@@ -12,6 +12,7 @@ import numpy as np
 from jaxnest.devices._base import Source
 from jaxnest.events.deliver import Layout, Queue
 from jaxnest.neurons._base import Neuron, Routing
+from jaxnest.simulation._relative import whole
 from jaxnest.synapses._base import Synapse
 
 
@@ -26,9 +27,9 @@ class Member:
 
 @dataclass(frozen=True)
 class Group:
-    """All neurons of one model: one array a state. `source` is the index of its first neuron among all sources,
+    """All neurons of one model: one array a state. `plastic`: whether their spikes are kept for plastic synapses. `source` is the index of its first neuron among all sources,
     `column` the ring-buffer column of its first input channel, `current` and `filtered` those of the
-    current channels (-1: none)."""
+    current channels (-1: none), `frozen` (n,) which of its neurons are not advanced (None: all are)."""
 
     key: str
     model: type[Neuron]
@@ -41,6 +42,7 @@ class Group:
     filtered: int
     plastic: bool
     ids: np.ndarray = field(compare=False)
+    frozen: np.ndarray | None = field(default=None, compare=False)
 
     @property
     def ports(self) -> int:
@@ -54,7 +56,8 @@ class Group:
     def read(self, states: Mapping[str, Any], name: str) -> Any:
         """The recordable `name` (…, n) among the states of the group."""
         state, row = self.model.readable(dict(self.dims))[name]
-        return states[state] if row is None else states[state][row]
+        value = whole(states, state)
+        return value if row is None else value[row]
 
 
 def channels(model: type[Neuron], dims: Mapping[str, int]) -> int:
@@ -73,6 +76,7 @@ class SourceGroup:
     n: int
     source: int
     weighted: bool
+    frozen: np.ndarray | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class DrivePlan:
     counts_events: bool
     stream: int
     source: int = -1
+    frozen: np.ndarray | None = field(default=None, compare=False)  # (n_devices,)
 
     @property
     def n_states(self) -> int:
@@ -103,7 +108,8 @@ class DrivePlan:
 class TablePlan:
     """An event table. `model` is None for the tables shared by all static projections. `post_group` has `n_post`
     neurons; the columns of their input channels start at `first_column`. With `counts_events` weights do not matter.
-    `pre_repeats`, `post_repeats`: whether spikes of its sources and targets may have multiplicities."""
+    `pre_repeats`, `post_repeats`: whether spikes of its sources and targets may have multiplicities. `modulator`: the group of the
+    volume transmitter that its synapses listen to, and the place in it."""
 
     key: str
     model: type[Synapse] | None
@@ -117,6 +123,7 @@ class TablePlan:
     n: int
     pre_repeats: bool = False
     post_repeats: bool = False
+    modulator: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -167,8 +174,25 @@ class Plan:
     window_length: int
     solver: str
     substeps: int
+    reset: str
     source_ids: np.ndarray = field(compare=False)
     fingerprint: str = ""
+
+    @property
+    def waiting(self) -> np.ndarray | None:
+        """The columns (columns,) of inputs of frozen neurons, None if no neuron is frozen."""
+        if all(g.frozen is None for g in self.groups):
+            return None
+        out = np.zeros(self.columns, bool)
+        for g in self.groups:
+            if g.frozen is None:
+                continue
+            starts = [g.column + port * g.n for port in range(g.ports)]
+            starts += [g.column + self.inhibitory] if g.model.routing is Routing.SIGN else []
+            starts += [c for c in (g.current, g.filtered) if c >= 0]
+            for start in starts:
+                out[start : start + g.n] = g.frozen
+        return out
 
     @property
     def n_weighted(self) -> int:
@@ -178,6 +202,10 @@ class Plan:
     def deferred(self, t: TablePlan) -> bool:
         """Whether the events of a table are delivered when they are due: see `Queue`."""
         return self.native and not self.dense and t.layout.segments > 1 and not t.counts_events and not self.n_weighted
+
+    def modulation(self, t: TablePlan, spikes: Any) -> Any:
+        """Of the spikes (L, n_sources) those (L,) that the transmitter of a table's synapses received, None if it has none."""
+        return None if t.modulator is None else spikes[:, self.group(t.modulator[0]).source + t.modulator[1]]
 
     def group(self, key: str) -> Group:
         return next(g for g in self.groups if g.key == key)

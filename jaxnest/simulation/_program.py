@@ -20,12 +20,14 @@ from jaxnest.events import random
 from jaxnest.events.deliver import Queue
 from jaxnest.events.history import Log, Window
 from jaxnest.events.plastic import Plastic
-from jaxnest.learning.surrogate import spike_function
+from jaxnest.events.surrogate import spike_function
 from jaxnest.simulation._arrays import slice_if_consecutive
 from jaxnest.simulation._compile import compile_plan
+from jaxnest.simulation._foreseen import foreseen
 from jaxnest.simulation._layout import Held, Layouts
 from jaxnest.simulation._network import Network
 from jaxnest.simulation._plan import Group, Plan, State
+from jaxnest.simulation._relative import kept, rebased, whole, with_origins
 from jaxnest.simulation._step import Bound, bind, emitted, finish_slice, flush, step
 from jaxnest.simulation._tables import places_of
 
@@ -54,11 +56,19 @@ class Program:
 
     - `delivery`: ``"events"`` visits the connections of sources that spike, ``"dense"`` all of them in every step: faster
       in small networks, and needed to differentiate plastic synapses. ``"auto"`` chooses by the number of connections.
+      ``"matrix"`` makes matrix products of static projections that connect all with all, with one delay, which is what
+      layers of some hundred neurons and batches (`jax.vmap`) want; the others are as with "auto".
     - `lowering`: ``"native"`` runs events, histories and Poisson numbers in C++ on the CPU, ``"xla"`` everything in XLA,
       ``"auto"`` what is there. Networks of a given `delivery` compute the same in both.
-    - `surrogate`: what stands for the derivative of a spike: a name or a function, see `jaxnest.learning`.
+    - `surrogate`: what stands for the derivative of a spike: a name or a function, see `jaxnest.learning`; times `dampening`.
+    - `reset`: ``"detached"``: surrogate derivatives do not flow through resets; ``"attached"``: they do, as by the formula
+      V (1 - spike) + V_reset spike.
     - `solver`: for models with differential equations: ``"adaptive"`` is GSL's RKF45 with NEST's tolerances; ``"fixed"`` makes
       `substeps` equal RKF45 steps and has reverse-mode gradients.
+    - `min_delay` (ms): spikes are delivered so often. It changes results only where synapses have a modulator (see
+      `volume_transmitter`), by default to the network's shortest delay.
+    - `waiting` (ms): what arrives at a frozen neuron in a step waits, as in NEST, for the first step that is so much, or a multiple of it,
+      later and in which the neuron is not frozen. By default the sum of the network's shortest and longest delay.
 
     **Raises:** `ConfigurationError` for an unknown option.
     """
@@ -70,14 +80,21 @@ class Program:
         delivery: str = "auto",
         lowering: str = "auto",
         surrogate: str | Callable[[Any], Any] = "fast_sigmoid",
+        dampening: float = 1.0,
+        reset: str = "detached",
         solver: str = "adaptive",
         substeps: int = 1,
+        min_delay: float | None = None,
+        waiting: float | None = None,
     ) -> None:
         self.h = network.h
         self.plan: Plan
         self._layouts: Layouts
-        self.fire = spike_function(surrogate)
-        self.plan, build = compile_plan(network, delivery=delivery, lowering=lowering, solver=solver, substeps=substeps)
+        self.fire = spike_function(surrogate, dampening)
+        self.plan, build = compile_plan(
+            network, delivery=delivery, lowering=lowering, solver=solver, substeps=substeps, reset=reset, min_delay=min_delay,
+            waiting=waiting,
+        )  # fmt: skip
         self._layouts = build.layouts
         self._network = network
         self._index = build.index
@@ -119,7 +136,7 @@ class Program:
         if not self.plan.dense and any(t.model is not None for t in self.plan.tables):
             params = _no_derivative(params)
         bound = bind(self.plan, params, connections)
-        state = flush(self.plan, bound, state)
+        state = rebased(self.plan, params, flush(self.plan, bound, state))
         first = state.step
         head = min((length - state.lag) % length, n_steps)
         n_full, tail = divmod(n_steps - head, length)
@@ -137,20 +154,20 @@ class Program:
         times = (first + 1 + jnp.arange(n_steps)) * bound.h
         return state, Record(times, joined[0], self.sampled(joined[1], first, n_steps))
 
-    def _steps(self, bound: Bound, state: State, n: int) -> tuple[State, Any]:
-        """`n` steps inside one slice, which is finished if they reach its end."""
+    def _steps(self, bound: Bound, state: State, n: int, known: Mapping[str, Any] | None = None) -> tuple[State, Any]:
+        """`n` steps inside one slice, which is finished if they reach its end. `known`: see `finish_slice`."""
         lag = (state.lag + n) % self.plan.slice_steps
-        state, record = lax.scan(lambda s, _: self._recorded_step(bound, s), replace(state, lag=0), None, length=n)
+        state, record = lax.scan(lambda s, _: self._recorded_step(bound, s, known), replace(state, lag=0), None, length=n)
         if lag == 0:
-            state, _ = finish_slice(self.plan, bound, state, {})
+            state, _ = finish_slice(self.plan, bound, state, {}, known=known)
         return replace(state, lag=lag), record
 
     def _slices(self, bound: Bound, state: State, n: int, checkpoint: bool) -> tuple[State, Any]:
-        def one(state: State, _: Any) -> tuple[State, Any]:
-            return self._steps(bound, state, self.plan.slice_steps)
+        def one(state: State, known: Any) -> tuple[State, Any]:
+            return self._steps(bound, state, self.plan.slice_steps, known)
 
         def many(state: State, k: int) -> tuple[State, Any]:
-            state, record = lax.scan(one, state, None, length=k)
+            state, record = lax.scan(one, state, foreseen(self.plan, bound, state.step, k), length=k)
             return state, jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), record)
 
         if not checkpoint or n < 4:
@@ -165,8 +182,8 @@ class Program:
             record = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), record, more)
         return state, record
 
-    def _recorded_step(self, bound: Bound, state: State) -> tuple[State, Any]:
-        state = step(self.plan, bound, self.fire, state)
+    def _recorded_step(self, bound: Bound, state: State, known: Mapping[str, Any] | None = None) -> tuple[State, Any]:
+        state = step(self.plan, bound, self.fire, state, known=known)
         spiked = emitted(self.plan, state)
         spikes = {r.recorder: spiked[slice_if_consecutive(r.sources)] for r in self.plan.recordings}
         traces = {s.key: sample(self.plan.group(s.group), state.nodes[s.group], s.fields, s.index) for s in self.plan.samplings}
@@ -196,7 +213,8 @@ class Program:
         if owner in self._populations:
             group, start, n = self._place(owner)
             values = tree.nodes[group] if isinstance(tree, State) else tree["nodes"][group]
-            value = _lookup(values, owner, name)
+            _lookup(values, owner, name)
+            value = whole(values, name)
             return value[..., start : start + n] if value.shape[-1] != 1 else jnp.broadcast_to(value, (*value.shape[:-1], n))
         parts = []
         for key, index, n in self._connection_parts(owner):
@@ -264,7 +282,9 @@ class Program:
         if owner in self._populations:
             group, start, n = self._place(owner)
             values = state.nodes[group]
-            new = _put(f"{owner}.{name}", _lookup(values, owner, name), slice(start, start + n), n, None, value)
+            _lookup(values, owner, name)
+            new = _put(f"{owner}.{name}", whole(values, name), slice(start, start + n), n, None, value)
+            new = kept(values, name, new)
             return replace(state, nodes={**state.nodes, group: values.replace(**{name: new})})
         tables = dict(state.tables)
         done, parts = 0, self._connection_parts(owner)
@@ -336,7 +356,8 @@ def initial_state(plan: Plan, params: Mapping[str, Any], key: Any) -> State:
         if t.model is None:
             continue
         synapse = _initial_states(t.model, params["tables"][t.key], t.n, {}, dtype)
-        tables[t.key] = Plastic(synapse, jnp.zeros(plan.n_sources, jnp.int32), jnp.zeros((), jnp.int32))
+        none = jnp.zeros((), jnp.int32), None if t.modulator is None else jnp.zeros((), jnp.int32)
+        tables[t.key] = Plastic(synapse, jnp.zeros(plan.n_sources, jnp.int32), *none)
     history: dict[str, Any] = {}
     for g in plan.groups:
         if g.plastic:
@@ -373,7 +394,7 @@ _no_derivative.defvjp(_refuse, lambda residual, cotangent: (cotangent,))
 
 
 def _initial(g: Group, p: Values, dtype: Any) -> Values:
-    return _initial_states(g.model, p, g.n, dict(g.dims), dtype)
+    return with_origins(g.model, p, _initial_states(g.model, p, g.n, dict(g.dims), dtype))
 
 
 def _initial_states(model: Any, p: Values, n: int, dims: Mapping[str, int], dtype: Any) -> Values:

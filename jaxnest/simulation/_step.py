@@ -13,14 +13,17 @@ from jax import lax
 
 from jaxnest._values import Values
 from jaxnest.devices._base import Moment
-from jaxnest.events import random
+from jaxnest.events import matrix, random
 from jaxnest.events.deliver import deliver
-from jaxnest.events.history import Log, log_spikes, watch_spikes
+from jaxnest.events.history import log_spikes, watch_spikes
 from jaxnest.events.native import steps
 from jaxnest.events.native.call import in_place
-from jaxnest.events.plastic import Rule, Trail, bring_up_to_date, deliver_dense, deliver_events
+from jaxnest.events.plastic import Trail, deliver_dense, deliver_events
 from jaxnest.neurons._base import Env, Inputs, Routing
-from jaxnest.simulation._plan import DrivePlan, Group, Plan, State, TablePlan
+from jaxnest.simulation._foreseen import all_known
+from jaxnest.simulation._plan import DrivePlan, Group, Plan, State
+from jaxnest.simulation._plastic import make_room, rates_of, rule_of, synapse_parameters, updated
+from jaxnest.simulation._relative import own
 
 _NEURON_STREAM = 1
 
@@ -45,7 +48,7 @@ def bind(plan: Plan, params: Mapping[str, Any], connections: Mapping[str, Any]) 
     rates: dict[str, Any] = {}
     for g in plan.groups:
         if g.plastic:
-            rates[g.key] = (h / nodes[g.key].tau_minus, h / nodes[g.key].tau_minus_triplet)
+            rates[g.key] = rates_of(nodes[g.key], h)
     for d in plan.drives:
         p = nodes[d.population]
         if d.model.per_target:
@@ -57,18 +60,26 @@ def bind(plan: Plan, params: Mapping[str, Any], connections: Mapping[str, Any]) 
     return Bound(params, connections, constants, rates, ids, h)
 
 
-def step(plan: Plan, bound: Bound, fire: Callable[[Any], Any], state: State, *, native: bool = False) -> State:
+def step(
+    plan: Plan,
+    bound: Bound,
+    fire: Callable[[Any], Any],
+    state: State,
+    *,
+    native: bool = False,
+    known: Mapping[str, Any] | None = None,
+) -> State:
     """One step of the resolution: read the inputs, advance every neuron, put the spikes into ``state.pending``.
 
     With `native`, models that the C++ library has are advanced, and generators' output is added, by C++, which has no
-    derivatives.
+    derivatives. Sources of which all that is delivered is `known` (see `foreseen`) stay silent.
     """
     n = state.step
     slot, lag = n % plan.slots, n % plan.slice_steps
     ring, pending, nodes, fault = state.ring, state.pending, dict(state.nodes), state.fault
     in_xla = []
     for g in plan.groups:
-        if not native or steps.number(g.model) is None:
+        if not native or steps.number(g.model) is None or g.frozen is not None:
             in_xla.append(g)
             continue
         ring, pending, nodes[g.key], fault = _native_group(plan, g, bound, ring, pending, nodes[g.key], fault, state.key, n)
@@ -76,6 +87,8 @@ def step(plan: Plan, bound: Bound, fire: Callable[[Any], Any], state: State, *, 
     if in_xla or not plan.groups:
         arrived = _read(ring, slot, 0, ring.shape[1])
         empty = lax.stop_gradient(arrived) * 0  # needs what was read, so that the ring is not written before: see `_read`
+        if plan.waiting is not None:
+            empty = jnp.where(plan.waiting, arrived, empty)
         ring = lax.dynamic_update_index_in_dim(ring, empty, slot, 0)
     parts = {}
     for g in in_xla:
@@ -85,7 +98,12 @@ def step(plan: Plan, bound: Bound, fire: Callable[[Any], Any], state: State, *, 
         )
     weighted = []
     for s in plan.sources:
+        if known and all_known(plan, bound, s, known):
+            continue
         spike, sums = s.model.emit(bound.params["nodes"][s.key], n, s.n)
+        if s.frozen is not None:
+            spike = jnp.where(s.frozen, 0, spike)
+            sums = None if sums is None else jnp.where(s.frozen, 0, sums.reshape(2, s.n))
         parts[s.source] = spike
         if s.weighted:
             weighted.append(sums.astype(ring.dtype).reshape(2, s.n))
@@ -123,9 +141,14 @@ def _group_step(
     plan: Plan, g: Group, fire: Any, p: Values, k: Values, h: Any, s: Values, fault: Any, arrived: Any, key: Any, n: Any
 ) -> tuple[Values, Any, Any]:
     """A step of the neurons of a group, of whose inputs `arrived` is: the new states, the spikes, the fault."""
-    env = Env(h, fire, partial(_neuron_uniform, key, n, g), plan.solver, plan.substeps)
-    new, spike = g.model.step(p, k, s, group_inputs(plan, g, arrived), env)
-    return new, jnp.broadcast_to(spike, (g.n,)), jnp.where((fault < 0) & ~_finite(new), n, fault)
+    env = Env(h, fire, partial(_neuron_uniform, key, n, g), plan.solver, plan.substeps, plan.reset)
+    old = own(g.model, s)
+    new, spike = g.model.step(p, k, old, group_inputs(plan, g, arrived), env)
+    if g.frozen is not None:
+        still = jnp.asarray(g.frozen)
+        new = jax.tree.map(lambda now, was: jnp.where(still, was, now), new, old)
+        spike = jnp.where(still, 0, spike)
+    return s.replace(**new), jnp.broadcast_to(spike, (g.n,)), jnp.where((fault < 0) & ~_finite(new), n, fault)
 
 
 def _native_group(
@@ -144,15 +167,25 @@ def _native_group(
         "filtered": g.filtered,
         "source": g.source,
     }
-    ring, pending, *states, fault = in_place("step", given, [ring, pending, *s.values(), fault], **attributes)
-    return ring, pending, Values(dict(zip(s, states, strict=True))), fault
+    old = own(g.model, s)
+    ring, pending, *new, fault = in_place("step", given, [ring, pending, *old.values(), fault], **attributes)
+    return ring, pending, s.replace(**dict(zip(old, new, strict=True))), fault
 
 
 def finish_slice(
-    plan: Plan, bound: Bound, state: State, trails: Mapping[str, Trail], complete: Any = True, *, native: bool = False
+    plan: Plan,
+    bound: Bound,
+    state: State,
+    trails: Mapping[str, Trail],
+    complete: Any = True,
+    *,
+    native: bool = False,
+    updates: bool = True,
+    known: Mapping[str, Any] | None = None,
 ) -> tuple[State, Mapping[str, Trail]]:
     """Deliver the spikes of the slice that ends at ``state.step``; with `complete` false, nothing happens. With `native`, as
-    in `step`, events of long rows with many delays are delivered only for the next slice, later ones when they are due."""
+    in `step`, events of long rows with many delays are delivered only for the next slice, later ones when they are due. Without
+    `updates`, volume transmitters leave their synapses as they are. `known`: the `foreseen` sums of this slice."""
     first = state.step - plan.slice_steps
     pending = state.pending if complete is True else jnp.where(complete, state.pending, 0)
     spikes, weighted = pending[:, : plan.n_sources], _weighted(plan, pending)
@@ -171,6 +204,8 @@ def finish_slice(
     if native and queue is not None:
         queue = queue.entered(spikes, first, complete)
     tables = dict(state.tables)
+    if updates:
+        tables |= updated(plan, bound, replace(state, history=history), spikes, complete)
     trails = dict(trails)
     for t in plan.tables:
         table, p = bound.connections[t.key], bound.params["tables"][t.key]
@@ -178,28 +213,33 @@ def finish_slice(
             end = jnp.where(complete, state.step + plan.slice_steps, state.step)
             ring = queue.deliver(ring, p.weight, table, t.layout, state.step, end, state.step)
             continue
+        if known and t.key in known:
+            ring = matrix.add(t.layout, ring, known[t.key], first, table)
+            continue
         if t.model is None:
             weight = jnp.ones(1, ring.dtype) if t.counts_events else p.weight
             for events in (spikes,) if t.counts_events else weighted:
                 ring = deliver(ring, events, weight, first, table, t.layout, dense=plan.dense, native=plan.native)
             continue
-        rule = _rule(t)
+        rule = rule_of(t)
         log_or_window = history.get(t.post_group) if t.model.reads_post else None  # type: ignore[arg-type]
-        q, h, trail = _synapse_parameters(t, p), bound.h, trails.get(t.key)
+        q, h, trail = synapse_parameters(t, p), bound.h, trails.get(t.key)
         if plan.dense:
             ring, changed, trail = deliver_dense(
-                rule, ring, tables[t.key], spikes, q, first, table, log_or_window, h, state.key, trail
-            )
+                rule, ring, tables[t.key], spikes, q, first, table, log_or_window, h, state.key, trail,
+                plan.modulation(t, spikes),
+            )  # fmt: skip
             tables[t.key] = _if(complete, changed, tables[t.key])
         else:
             rate = bound.rates.get(t.post_group, (jnp.zeros(1), jnp.zeros(1)))  # type: ignore[arg-type]
             ring, tables[t.key], trail = deliver_events(
-                rule, ring, tables[t.key], spikes, q, first, table, log_or_window, rate, h, state.key, trail, plan.native
-            )
+                rule, ring, tables[t.key], spikes, q, first, table, log_or_window, rate, h, state.key, trail, plan.native,
+                None if t.modulator is None else history[t.modulator[0]],
+            )  # fmt: skip
         if trail is not None:
             trails[t.key] = trail
     state = replace(state, ring=ring, tables=tables, history=history, queue=queue)
-    return (state if plan.dense else _make_room(plan, bound, state)), trails
+    return (state if plan.dense else make_room(plan, bound, state)), trails
 
 
 def flush(plan: Plan, bound: Bound, state: State) -> State:
@@ -217,32 +257,6 @@ def flush(plan: Plan, bound: Bound, state: State) -> State:
             end = begin + plan.slice_steps
             added = queue.deliver(*operands, t.layout, end, end + plan.slots, begin)
     return replace(state, ring=state.ring + added, queue=queue._replace(count=jnp.zeros_like(queue.count)))
-
-
-def _make_room(plan: Plan, bound: Bound, state: State) -> State:
-    """Where a spike log is nearly full, let all its synapses use what it holds."""
-    for g in plan.groups:
-        if not g.plastic:
-            continue
-        log: Log = state.history[g.key]
-        tables = [t for t in plan.tables if t.model is not None and t.model.reads_post and t.post_group == g.key]
-
-        def full(carry: Any) -> Any:
-            log = carry[0]
-            return jnp.max(log.count - log.consumed) > plan.log_length // 2
-
-        def update(carry: Any, tables: Any = tables, rate: Any = bound.rates[g.key], now: Any = state.step) -> Any:
-            log, synapses = carry
-            new = {}
-            for t in tables:
-                q = _synapse_parameters(t, bound.params["tables"][t.key])
-                table = bound.connections[t.key]
-                new[t.key] = bring_up_to_date(_rule(t), synapses[t.key], q, now, table, log, rate, bound.h, plan.native)
-            return log._replace(consumed=log.count), new
-
-        log, synapses = lax.while_loop(full, update, (log, {t.key: state.tables[t.key] for t in tables}))
-        state = replace(state, history={**state.history, g.key: log}, tables={**state.tables, **synapses})
-    return state
 
 
 def _finite(states: Values) -> Any:
@@ -265,18 +279,6 @@ def _weighted(plan: Plan, pending: Any) -> tuple[Any, ...]:
             negative = negative.at[:, place].set(pending[:, done + n : done + n + s.n])
             done += s.n
     return spikes, negative
-
-
-def _rule(t: TablePlan) -> Rule:
-    assert t.model is not None
-    return Rule(t.model, t.layout, t.stream, t.first_column, t.n_post, t.counts_events, t.pre_repeats, t.post_repeats)
-
-
-def _synapse_parameters(t: TablePlan, p: Values) -> Values:
-    """What the rules of a synapse model read as ``p``: see `Synapse`."""
-    assert t.model is not None
-    names = [*t.model.parameters, *(() if "weight" in t.model.states else ("weight",))]
-    return Values({name: p[name] for name in names})
 
 
 def _neuron_uniform(key: Any, n: Any, g: Group, draw: int) -> Any:
@@ -310,13 +312,17 @@ def generate(plan: Plan, bound: Bound, d: DrivePlan, s: Any, key: Any, n: Any) -
         normal=lambda draw: random.normal(key, d.stream, n, targets.ident, draw),
         poisson=lambda table: random.poisson(table, key, d.stream, n, targets.ident, native=plan.native),
     )
-    s, output = d.model.emit(p, k, s, moment)
-    return s, output if d.model.per_target else _pick(output, targets.device)
+    new, output = d.model.emit(p, k, s, moment)
+    output = output if d.model.per_target else _pick(output, targets.device)
+    if d.frozen is not None:
+        mute = jnp.asarray(d.frozen)[targets.device]
+        output = jnp.where(mute, 0, output)
+        still = mute if d.model.per_target and d.n_states == d.n else d.frozen
+        new = jax.tree.map(lambda now, was: jnp.where(still, was, now), new, s)
+    return new, output
 
 
-def drive(
-    plan: Plan, bound: Bound, d: DrivePlan, weight: Any, ring: Any, output: Any, n: Any, native: bool
-) -> Any:
+def drive(plan: Plan, bound: Bound, d: DrivePlan, weight: Any, ring: Any, output: Any, n: Any, native: bool) -> Any:
     """The output of a generator in step `n` goes to the ring buffer, `delay` steps ahead."""
     targets = bound.connections[d.key]
     weight = jnp.ones(1, ring.dtype) if d.counts_events else weight.astype(ring.dtype)

@@ -13,6 +13,7 @@ from jaxnest.connectivity.rows import Part, Rows, Segments, sort_into_rows
 from jaxnest.devices._base import Source
 from jaxnest.errors import ConfigurationError
 from jaxnest.events.deliver import Layout, Table, block_width
+from jaxnest.events.matrix import columns_of as matrix_columns
 from jaxnest.neurons._base import Routing
 from jaxnest.simulation import _plan
 from jaxnest.simulation._checks import synapses_of_chunk
@@ -51,6 +52,15 @@ class Piece:
     def common(self) -> bool:
         """Whether one weight and one delay are given for all."""
         return self.projection.weights.constant and self.projection.delays.constant
+
+    @property
+    def full(self) -> bool:
+        """Whether it connects all with all, as often as there are pairs, by neurons' channels, with one delay."""
+        pairs = len(self.projection.pre) * len(self.projection.post)
+        counts = self.group.model.routing is Routing.COUNT
+        weighted = any(pop.options.get("weighted", False) for pop, _ in self.projection.pre)
+        constant = self.projection.delays.constant and not (self.several or self.stride or counts or weighted)
+        return constant and len(self.projection.drawing.expected) > 0 and float(self.projection.drawing.expected.sum()) == pairs
 
     @property
     def span(self) -> tuple[int, int]:
@@ -111,6 +121,7 @@ def table_plans(b: Build) -> list[_plan.TablePlan]:
     sizes = [float(piece.projection.drawing.expected.sum()) for piece in static]
     largest = sorted((k for k, piece in enumerate(static) if piece.common), key=lambda k: -sizes[k])
     own = {k for k in largest[:_OWN_TABLES] if sizes[k] >= _OWN_TABLE_FROM}
+    own |= {k for k, piece in enumerate(static) if b.matrices and piece.full}
     plans += [_static_table(b, static[k].key, [static[k]]) for k in sorted(own)]
     shared: dict[str, list[Piece]] = {}
     for k, piece in enumerate(static):
@@ -188,6 +199,7 @@ def _plastic_table(b: Build, piece: Piece) -> _plan.TablePlan | None:
         n=len(rows.target),
         pre_repeats=any(issubclass(p.model, Source) or p.model.routing is Routing.COUNT for p, _ in proj.pre),  # type: ignore[attr-defined]
         post_repeats=group.multiple,
+        modulator=None if proj.modulator is None else b.index.modulator(proj.modulator),
     )
 
 
@@ -223,7 +235,9 @@ def _static_table(b: Build, key: str, pieces: Sequence[Piece]) -> _plan.TablePla
     spans = [p.span for p in pieces]
     low, high = min(s[0] for s in spans), max(s[1] for s in spans)
     signed, width = _signed(pieces[0].group), _width(rows.row_ptr[:: rows.segments.number])
-    layout = Layout(b.inhibitory if signed else 0, width, first, low, high, *rows.segments)
+    full = b.matrices and len(pieces) == 1 and pieces[0].full
+    columns = matrix_columns(rows.row_ptr, rows.target) if full else 0
+    layout = Layout(b.inhibitory if signed else 0, width, first, low, high, *rows.segments, columns)
     counts = pieces[0].group.model.routing is Routing.COUNT
     return _plan.TablePlan(key, None, layout, None, 0, 0, counts, None, 0, len(rows.target))
 

@@ -22,10 +22,6 @@ class bernoulli_synapse(Synapse):
     stochastic = True
 
     @staticmethod
-    def on_pre(p: Values, s: Values, pre: Pre) -> tuple[Values, Any]:
-        return s, p.weight
-
-    @staticmethod
-    def transmits(p: Values, pre: Pre) -> Any:
+    def on_pre(p: Values, s: Values, pre: Pre) -> tuple[Values, Any, Any]:
         passed = (pre.uniform < p.p_transmit).astype(pre.uniform.dtype)
-        return passed + (p.p_transmit - lax.stop_gradient(p.p_transmit))
+        return s, p.weight, passed + (p.p_transmit - lax.stop_gradient(p.p_transmit))

@@ -10,7 +10,7 @@ import jaxnest as jn
 from .scenario import RECORDERS, Connection, Each, Result, Scenario, Trace, WeightLog
 
 # State of a connection besides its weight, as NEST shows it.
-STATE = ("Kplus", "Kplus_triplet", "x", "y", "u")
+STATE = ("Kplus", "Kplus_triplet", "x", "y", "u", "P")
 
 
 def run(scenario: Scenario, dtype: str = "float64", **options: Any) -> Result:

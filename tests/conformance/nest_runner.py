@@ -13,6 +13,8 @@ COMMON = {
     "static_synapse_hom_w": ("weight",),
     "stdp_synapse_hom": ("tau_plus", "lambda", "alpha", "mu_plus", "mu_minus", "Wmax"),
     "stdp_pl_synapse_hom": ("tau_plus", "lambda", "alpha", "mu"),
+    "jonke_synapse": ("tau_plus", "lambda", "alpha", "beta", "mu_plus", "mu_minus", "Wmax"),
+    "tsodyks_synapse_hom": ("weight", "tau_psc", "tau_fac", "tau_rec", "U"),
 }
 # State of a connection besides its weight.
 STATE = {
@@ -22,6 +24,10 @@ STATE = {
     "stdp_triplet_synapse": ("Kplus", "Kplus_triplet"),
     "tsodyks_synapse": ("x", "y", "u"),
     "tsodyks2_synapse": ("x", "u"),
+    "ht_synapse": ("P",),
+    "vogels_sprekeler_synapse": ("Kplus",),
+    "stdp_nn_pre_centered_synapse": ("Kplus",),
+    "jonke_synapse": ("Kplus",),
 }
 
 

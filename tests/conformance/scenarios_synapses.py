@@ -124,7 +124,8 @@ def between(
 
     def link(post: str, rows, receptor: int = 0) -> Connection:
         pre_idx, post_idx, delay = (np.array(column) for column in zip(*rows, strict=True))
-        spread = np.linspace(0.0, 1.0, len(rows)) if synapse_model != "static_synapse_hom_w" else np.zeros(len(rows))
+        one = synapse_model in ("static_synapse_hom_w", "tsodyks_synapse_hom")
+        spread = np.zeros(len(rows)) if one else np.linspace(0.0, 1.0, len(rows))
         weight = weights[0] + (weights[1] - weights[0]) * spread
         values = {key: np.resize(value, len(rows)) for key, value in params.items()}
         return Connection("pre", post, pre_idx, post_idx, weight, delay, receptor, synapse_model, values, f"to_{post}")
@@ -252,6 +253,14 @@ def bernoulli() -> Scenario:
     )
 
 
+NEAREST = {
+    "mu_plus": [0.4, 1.0],
+    "mu_minus": [1.0, 0.0, 0.6],
+    "lambda": 0.05,
+    "tau_plus": [15.0, 20.0, 31.4],
+    "Wmax": [100.0, 120.0],
+}
+
 SCENARIOS = [
     between("static_synapse", weights=(100.0, -60.0), tolerance="exact_f64", what="both signs in one projection"),
     between("static_synapse_hom_w", weights=(70.0, 70.0), tolerance="exact_f64", what="one weight for all"),
@@ -363,6 +372,62 @@ SCENARIOS = [
         weights=(200.0, -300.0),
         name="tsodyks2_synapse_initial",
         what="u and x given",
+    ),
+    between("cont_delay_synapse", weights=(100.0, -60.0), tolerance="exact_f64", what="delays on the grid"),
+    between("ht_synapse", weights=(100.0, 250.0), what="NEST's defaults"),
+    between(
+        "ht_synapse",
+        {"tau_P": [100.0, 300.0], "delta_P": [0.4, 0.9, 0.0], "P": [1.0, 0.3]},
+        weights=(200.0, -300.0),
+        name="ht_synapse_varied",
+        twice=True,
+        what="parameters differ among the connections, spikes of multiplicity 2",
+    ),
+    between(
+        "tsodyks_synapse_hom",
+        {
+            "U": 0.3,
+            "tau_fac": 50.0,
+            "tau_rec": 100.0,
+            "tau_psc": 2.0,
+            "x": [1.0, 0.6, 0.5],
+            "y": [0.0, 0.1, 0.4],
+            "u": [0.0, 0.4],
+        },
+        weights=(200.0, 200.0),
+        what="weight and parameters shared, states that are not at rest at the start",
+    ),
+    *(
+        between(model, NEAREST, name=model + suffix, twice=bool(suffix), what=what)
+        for model in ("stdp_nn_symm_synapse", "stdp_nn_pre_centered_synapse", "stdp_nn_restr_synapse")
+        for suffix, what in (("", "nearest neighbours"), ("_multiplicity", "spikes of multiplicity 2 on both sides"))
+    ),
+    between(
+        "stdp_nn_pre_centered_synapse",
+        {**NEAREST, "Kplus": [2.0, 0.0, 0.7], "Wmax": -200.0, "mu_plus": 0.0},
+        weights=(-40.0, -150.0),
+        name="stdp_nn_pre_centered_synapse_inhibitory",
+        delays=(1.3, 17.0),
+        what="negative weights, a trace to start with, delays longer than intervals between spikes",
+    ),
+    between(
+        "vogels_sprekeler_synapse",
+        {"Wmax": [100.0, 92.0], "eta": [0.5, 3.0], "alpha": [0.12, 1.5, 0.4], "tau": [20.0, 14.0, 31.0]},
+        twice=True,
+        what="Wmax is reached, spikes of multiplicity 2",
+    ),
+    between(
+        "vogels_sprekeler_synapse",
+        {"Wmax": -200.0, "eta": 8.0, "alpha": [2.0, 0.1, 6.0], "Kplus": [2.0, 0.0]},
+        weights=(-40.0, -150.0),
+        name="vogels_sprekeler_synapse_inhibitory",
+        what="negative weights, which reach zero",
+    ),
+    between(
+        "jonke_synapse",
+        {"lambda": 0.5, "alpha": 0.6, "beta": 0.2, "mu_plus": -0.02, "mu_minus": 0.01, "tau_plus": 15.0, "Wmax": 92.0},
+        twice=True,
+        what="weight dependence and drift, spikes of multiplicity 2",
     ),
     mixed(),
     bernoulli(),

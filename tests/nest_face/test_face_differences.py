@@ -73,12 +73,9 @@ NOT_YET = {
     ),
     "eprop_update_interval": lambda: nest.set(eprop_update_interval=500.0),
     "synaptic_elements": lambda: nest.Create("iaf_psc_alpha", params={"synaptic_elements": {"a": {"growth_curve": "linear"}}}),
-    "frozen": lambda: nest.Create("iaf_psc_alpha", params={"frozen": True}),
+    "frozen transmitter": lambda: nest.Create("volume_transmitter", params={"frozen": True}),
     "ignore_and_spike": lambda: nest.Create("iaf_psc_alpha", params={"ignore_and_spike": True}),
     "TripartiteConnect": lambda: nest.TripartiteConnect(*[nest.Create("iaf_psc_alpha")] * 3, {}, {}),
-    "current of a noise_generator": lambda: nest.Connect(
-        nest.Create("multimeter", params={"record_from": ["I"]}), nest.Create("noise_generator")
-    ),
     "MUSIC": lambda: nest.SetAcceptableLatency("port", 1.0),
     "MPI": lambda: nest.set_communicator(None),
 }

@@ -141,12 +141,27 @@ SYNAPSES = {
     "tsodyks_synapse": {"weight": 200.0, "tau_fac": 40.0, "U": 0.3},
     "tsodyks2_synapse": {"weight": 200.0, "tau_fac": 40.0, "U": 0.3},
     "static_synapse_hom_w": {},
+    "ht_synapse": {"weight": 200.0, "tau_P": 60.0, "delta_P": 0.4},
+    "tsodyks_synapse_hom": {"x": 0.7, "y": 0.1},
+    "vogels_sprekeler_synapse": {"weight": 60.0, "Wmax": 130.0, "eta": 8.0, "alpha": 0.4},
+    "stdp_nn_symm_synapse": {"weight": 60.0, "Wmax": 130.0, "lambda": 0.1, "mu_plus": 0.4, "mu_minus": 0.7},
+    "stdp_nn_pre_centered_synapse": {"weight": 60.0, "Wmax": 130.0, "lambda": 0.1, "mu_plus": 0.4, "mu_minus": 0.7},
+    "stdp_nn_restr_synapse": {"weight": 60.0, "Wmax": 130.0, "lambda": 0.1, "mu_plus": 0.4, "mu_minus": 0.7},
+    "jonke_synapse": {"weight": 60.0},
+    "stdp_facetshw_synapse_hom": {"weight": 60.0, "a_thresh_th": 0.7, "a_thresh_tl": 0.5},
+}
+#: what all synapses of the model have in common
+SHARED = {
+    "static_synapse_hom_w": {"weight": 60.0},
+    "tsodyks_synapse_hom": {"weight": 200.0, "tau_fac": 40.0, "U": 0.3},
+    "jonke_synapse": {"lambda": 4.0, "mu_plus": -0.01, "mu_minus": 0.002, "beta": 0.1},
+    "stdp_facetshw_synapse_hom": {"driver_readout_time": 4.0, "reset_pattern": [1, 0, 1, 1, 0, 1]},
 }
 
 
 def plastic(nest, synapse, recorder=None):
     spec = dict(SYNAPSES[synapse], synapse_model="mine", delay=1.3)
-    common = {"weight": 60.0} if synapse == "static_synapse_hom_w" else {}
+    common = dict(SHARED.get(synapse, {}))
     if recorder is not None:
         common["weight_recorder"] = recorder
     nest.CopyModel(synapse, "mine", common)
@@ -169,7 +184,7 @@ def test_plastic_synapses(both, synapse, parts):
         nest.Connect(cells, spikes)
         for t in parts:
             nest.Simulate(t)
-        now = {} if synapse == "static_synapse_hom_w" else {"now": nest.GetConnections(synapse_model="mine").weight}
+        now = {} if "weight" in SHARED.get(synapse, ()) else {"now": nest.GetConnections(synapse_model="mine").weight}
         return recorded(meter=meter, spikes=spikes, weights=weights) | now
 
     got = same(both, script)
@@ -242,7 +257,7 @@ def test_connections_are_deleted_between_runs(both):
     same(both, script)
 
 
-@pytest.mark.parametrize("synapse", [s for s in SYNAPSES if s != "static_synapse_hom_w"])
+@pytest.mark.parametrize("synapse", [s for s in SYNAPSES if "weight" not in SHARED.get(s, ())])
 def test_plastic_synapses_go_on_when_the_network_grows(both, synapse):
     def script(nest):
         spec = plastic(nest, synapse)

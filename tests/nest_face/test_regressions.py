@@ -235,14 +235,3 @@ def test_threads_of_connections_between_devices(nest, threads):
     between = {(s, t): t % threads for s in (3, 4, 5) for t in (8, 9)} | {(10, t): t % threads for t in (1, 2)}
     wanted = between | {(s, 9): s % threads for s in (6, 7)}
     assert dict(zip(zip(found["source"], found["target"], strict=True), found["target_thread"], strict=True)) == wanted
-
-
-def test_resolutions_that_jaxnest_lacks():
-    import jaxnest.nest as face
-
-    face.ResetKernel()
-    face.set(tics_per_ms=1024, resolution=2.0**-5)
-    face.Create("iaf_psc_alpha")
-    with pytest.raises(face.NESTErrors.NotImplemented, match=r"0\.03125 ms, jaxnest does not yet"):
-        face.Simulate(1.0)
-    face.ResetKernel()

@@ -21,9 +21,9 @@ FOLDER = Path(__file__).parent
 
 
 def text(name: str) -> str:
-    """What the file ``NAME.inc`` should say now. **Raises:** `Unsupported` for a synapse model, with its name."""
+    """What the file ``NAME.inc`` should say now; a model that cannot be written in C++ is left out, and runs in XLA."""
     if name == "rules":
-        plastic = [m for m in synapses.values() if not m.static]
+        plastic = [m for m in synapses.values() if not m.static and writes(rules.write, m)]
         return _file(name, "synapse", plastic, Synapse, rules.write, parameters_of)
     stepped = [m for m in neurons.values() if has_step(m)]
     return _file(name, "neuron", stepped, Neuron, steps.write, lambda model: list(model.parameters))
@@ -31,8 +31,12 @@ def text(name: str) -> str:
 
 def has_step(model: type[Neuron]) -> bool:
     """Whether the step of a model can be written in C++."""
+    return writes(steps.write, model)
+
+
+def writes(write: Callable[..., str], model: type[Declared]) -> bool:
     try:
-        steps.write(model)
+        write(model)
     except Unsupported:
         return False
     return True

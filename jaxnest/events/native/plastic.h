@@ -189,6 +189,7 @@ class Block {
         const int64_t before = there ? c.not_before : 0;
         steps_[i] = there ? upto - delay - stamp[before] : 0;
         if (R::pre_K) K_[i] = there ? log.K[base + before] : T(0);
+        if (R::pre_nearest) nearest_[i] = there ? T(1) : T(0);
         if (R::pre_K_triplet) K_triplet_[i] = there ? log.K_triplet[base + before] : T(0);
       }
     }
@@ -199,6 +200,7 @@ class Block {
     }
     if (!traces) return;
     if (R::pre_K) decay(m, K_, log.rate, log.one_rate);
+    if (R::pre_nearest) decay(m, nearest_, log.rate, log.one_rate);
     if (R::pre_K_triplet) decay(m, K_triplet_, log.rate_triplet, log.one_rate_triplet);
   }
 
@@ -290,7 +292,7 @@ class Block {
       for (int k = 0; k < R::n_states; ++k)
         if (R::reads >> k & 1) s[k] = s_[k][i];
       R::on_pre(p, s, since_last_[i], first_[i] != T(0), R::pre_K ? K_[i] : T(0), R::pre_K_triplet ? K_triplet_[i] : T(0),
-                R::stochastic ? uniform_[i] : T(0), weight, passed);
+                R::pre_nearest ? nearest_[i] : T(0), R::stochastic ? uniform_[i] : T(0), weight, passed);
       for (int k = 0; k < R::n_states; ++k)
         if (R::writes >> k & 1) s_[k][i] = s[k];
       weight_[i] = weight;
@@ -315,7 +317,7 @@ class Block {
   const Synapses<T>& all_;
   // Padding is computed with, and forgotten: so all places hold numbers from the start.
   alignas(64) T s_[ns][kBlock] = {}, p_[np][kBlock] = {};
-  alignas(64) T K_[kBlock] = {}, K_triplet_[kBlock] = {}, uniform_[kBlock] = {}, weight_[kBlock], value_[kBlock];
+  alignas(64) T K_[kBlock] = {}, K_triplet_[kBlock] = {}, nearest_[kBlock] = {}, uniform_[kBlock] = {}, weight_[kBlock], value_[kBlock];
   alignas(64) T dense_s_[ns][kBlock] = {}, dense_p_[np][kBlock] = {}, dense_since_[kBlock] = {}, dense_K_triplet_[kBlock] = {};
   alignas(64) T since_last_[kBlock] = {}, first_[kBlock] = {};
   alignas(64) int32_t column_[kBlock] = {}, delay_[kBlock] = {}, post_[kBlock], steps_[kBlock] = {}, dense_steps_[kBlock] = {};

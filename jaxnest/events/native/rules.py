@@ -1,4 +1,4 @@
-"""The rules of a synapse model as C++: `on_pre`, `transmits` and `on_post`, traced by JAX and written as straight-line code.
+"""The rules of a synapse model as C++: `on_pre` and `on_post`, traced by JAX and written as straight-line code.
 
 The Python functions are the one truth. What is written for the models of jaxnest lies in ``rules.inc``, a part of the
 library, each with a mark of the model's source (`jaxnest.events.native.marks`), so it is known whether the library has it as it is now.
@@ -162,16 +162,23 @@ def parameters_of(model: type[Synapse]) -> list[str]:
 
 def write(model: type[Synapse]) -> str:
     """The C++ of the rules of `model`. **Raises:** `Unsupported`."""
+    if model.reads_modulator:
+        raise Unsupported(f"{model.name}: no C++ for a third factor")
+    if model.reads_order:
+        raise Unsupported(f"{model.name}: no C++ for the order of synapses")
     p = Values({name: f"p[{k}]" for k, name in enumerate(parameters_of(model))})
     s = Values({name: f"s[{k}]" for k, name in enumerate(model.states)})
-    pre = ("since_last", "first", "K_minus", "K_minus_triplet", "uniform")
+    pre = ("since_last", "first", "K_minus", "K_minus_triplet", "K_minus_nearest", "uniform")
+
+    def draw(k: Any) -> Any:
+        raise Unsupported(f"{model.name}: in C++ there is one random number a synapse and spike")
 
     def on_pre(p: Values, s: Values, given: tuple[Any, ...]) -> Any:
-        new, weight = model.on_pre(p, s, Pre(*given))
-        return list(new.values()), weight, model.transmits(p, Pre(*given))
+        new, *sent = model.on_pre(p, s, Pre(**dict(zip(pre, given, strict=True)), draw=draw))
+        return list(new.values()), sent
 
     def results(shape: Any) -> list[str]:
-        return [*s.values(), "weight", *([] if shape[2] is None else ["passed"])]
+        return [*s.values(), *("weight", "passed")[: len(shape[1])]]
 
     lines, used = translate(Writer(model.name), on_pre, (p, s, pre), results, _dtype_of)
     post_lines: list[str] = []
@@ -195,6 +202,7 @@ def write(model: type[Synapse]) -> str:
         f"static constexpr int n_params = {len(p)}, n_states = {len(s)};",
         f"static constexpr bool reads_post = {flag(model.reads_post)}, stochastic = {flag(model.stochastic)};",
         f"static constexpr bool pre_K = {flag('K_minus' in used)}, pre_K_triplet = {flag('K_minus_triplet' in used)};",
+        f"static constexpr bool pre_nearest = {flag('K_minus_nearest' in used)};",
         f"static constexpr bool post_K_triplet = {flag('K_minus_triplet' in post_used)};",
         f"static constexpr unsigned reads = {mask(lambda n: _read(n, lines + post_lines))};",
         f"static constexpr unsigned writes = {mask(lambda n: n in changed)};",
@@ -202,7 +210,7 @@ def write(model: type[Synapse]) -> str:
         f"static constexpr unsigned post_writes = {mask(lambda n: n in {x.split(' = ')[0] for x in post_lines})};",
         "template <typename T>",
         "static JAXNEST_INLINE void on_pre(const T* p, T* s, T since_last, bool first, T K_minus, T K_minus_triplet,",
-        "                                  T uniform, T& weight, T& passed) {",
+        "                                  T K_minus_nearest, T uniform, T& weight, T& passed) {",
         *(f"  {line}" for line in lines),
         "}",
         "template <typename T>",

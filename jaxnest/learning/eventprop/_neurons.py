@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jax import lax
 
 from jaxnest._values import Values
 from jaxnest.neurons._base import Env, Inputs, Neuron
@@ -83,39 +82,15 @@ def amplitudes(spiked: Any, fraction: Any, sources: Mapping[str, Values], plan_s
     on = spiked.astype(fraction.dtype)
     early, late = on * (1.0 - fraction), on * fraction
     none = jnp.zeros_like(early[:1])
-    rows = jnp.concatenate([early, none]) + jnp.concatenate([none, late])
-    n = spiked.shape[0]
-    parts = [rows]
-    for g in plan_sources:
-        lag, share, count = _given(sources[g.key], first, n, h)
-        out = jnp.zeros((n + 1, g.n), fraction.dtype)
-        index = sources[g.key].index
-        out = out.at[lag, index].add(count * (1.0 - share), mode="drop")
-        parts.append(out.at[lag + 1, index].add(count * share, mode="drop"))
-    return jnp.concatenate(parts, axis=1)
+    rows = [jnp.concatenate([early, none]) + jnp.concatenate([none, late])]
+    rows += [g.model.amplitudes(sources[g.key], first, spiked.shape[0], g.n, h)[0] for g in plan_sources]
+    return jnp.concatenate(rows, axis=1)
 
 
 def visits(spiked: Any, sources: Mapping[str, Values], plan_sources: Any, first: Any, h: Any, dtype: Any) -> Any:
-    """1 where `amplitudes` depends on the time of a spike, though it may be 0: (L + 1, n_sources)."""
+    """1 where `amplitudes` may depend on the time of a spike, though it may be 0: (L + 1, n_sources)."""
     on = spiked.astype(dtype)
     none = jnp.zeros_like(on[:1])
-    parts = [jnp.maximum(jnp.concatenate([on, none]), jnp.concatenate([none, on]))]
-    n = spiked.shape[0]
-    for g in plan_sources:
-        lag, _, _ = _given(sources[g.key], first, n, h)
-        out = jnp.zeros((n + 1, g.n), dtype)
-        for row in (lag, lag + 1):
-            out = out.at[row, sources[g.key].index].max(1.0, mode="drop")
-        parts.append(out)
-    return jnp.concatenate(parts, axis=1)
-
-
-def _given(p: Values, first: Any, n: int, h: Any) -> tuple[Any, Any, Any]:
-    """Of the spikes of generators: in which of the `n` steps from `first` on they are (far outside: in none), at which
-    fraction of it, and how many at once."""
-    steps = p.time / h
-    # a spike on the grid ends a step, though its time over h may be off by rounding
-    step = jnp.ceil(lax.stop_gradient(steps) - 1e-3).astype(jnp.int32) - 1
-    lag = step - first
-    inside = (lag >= 0) & (lag < n)
-    return jnp.where(inside, lag, 1 << 29), steps - step, p.count
+    rows = [jnp.maximum(jnp.concatenate([on, none]), jnp.concatenate([none, on]))]
+    rows += [g.model.amplitudes(sources[g.key], first, spiked.shape[0], g.n, h)[1].astype(dtype) for g in plan_sources]
+    return jnp.concatenate(rows, axis=1)

@@ -11,13 +11,13 @@ import jax.numpy as jnp
 
 from jaxnest._time import as_steps
 from jaxnest._values import Values
-from jaxnest.devices.spike_generator import spike_generator
 from jaxnest.errors import ConfigurationError
 from jaxnest.learning.eventprop._neurons import Parts, fault
 from jaxnest.learning.eventprop._run import Operands, TimedState, run
 from jaxnest.simulation._network import Network
 from jaxnest.simulation._plan import Plan
 from jaxnest.simulation._program import Program
+from jaxnest.simulation._relative import rebased
 from jaxnest.simulation._step import bind
 
 #: the parameter of a projection that lengthens its delays by a part of a step
@@ -56,7 +56,7 @@ class EventProp:
     **Arguments:** `network`, of models that are `timed` (integrate-and-fire with a fixed threshold: iaf_psc_delta, iaf_psc_exp, iaf_psc_alpha and
     their likes), static synapses with delays of at least two steps, spike generators and other generators. `learn_delays`: give every projection
     a parameter ``delay_offset`` (ms, 0 <= it < h, one a connection), by which its delays are longer than on the grid, and which has the
-    derivative of the delay. `lowering` as in `Program`.
+    derivative of the delay. `delivery` is ``"events"`` or ``"matrix"`` (layers, batches); `lowering` as in `Program`.
 
     Attributes `params`, `connections` as those of `Program`, to which `get` and `set` belong.
 
@@ -65,8 +65,12 @@ class EventProp:
     Source: Wunderlich & Pehle (2021), Sci Rep 11:12829.
     """
 
-    def __init__(self, network: Network, *, learn_delays: bool = False, lowering: str = "auto") -> None:
-        self.program = Program(network, delivery="events", lowering=lowering)
+    def __init__(
+        self, network: Network, *, learn_delays: bool = False, delivery: str = "events", lowering: str = "auto"
+    ) -> None:
+        if delivery not in ("events", "matrix"):
+            raise ConfigurationError(f"EventProp: delivery={delivery!r} must be 'events' or 'matrix'")
+        self.program = Program(network, delivery=delivery, lowering=lowering)
         self.h = self.program.h
         self.plan = _timed_plan(self.program.plan, self.program.params, self.program.connections)
         self.connections = self.program.connections
@@ -106,6 +110,7 @@ class EventProp:
         if n_steps < 1:
             raise ConfigurationError(f"time={time!r} must be a multiple of h={self.h} and positive")
         operands = self._operands(params, connections)
+        state = rebased(self.plan, params, state)
         first, parts = state.step, []
         for n in _stretches(self.plan, n_steps, checkpoint):
 
@@ -164,9 +169,11 @@ def _timed_plan(plan: Plan, params: Mapping[str, Any], connections: Mapping[str,
             raise ConfigurationError(f"EventProp: {t.model.name} has no derivative here; static_synapse has")
         if int(connections[t.key].delay.min()) < 2:
             raise ConfigurationError("EventProp: delays must be at least two steps of h; give longer ones, or a smaller h")
+    if any(g.frozen is not None for g in plan.groups) or any(s.frozen is not None for s in plan.sources):
+        raise ConfigurationError("EventProp: frozen nodes have no derivative here; leave them out")
     for s in plan.sources:
-        if s.weighted or s.model is not spike_generator:
-            raise ConfigurationError("EventProp: spike_generator with spike_weights has no derivative here; leave them out")
+        if s.weighted:
+            raise ConfigurationError(f"EventProp: {s.key} has spike_weights, which have no derivative here; leave them out")
     neurons = sum(g.n for g in plan.groups)
     for r in plan.recordings:
         if (r.sources >= neurons).any():

@@ -20,7 +20,7 @@ from jax import lax
 from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero
 
 from jaxnest._values import Values
-from jaxnest.events.pull import Sums, pull, push
+from jaxnest.events.pull import Met, Sums, pull, pull_matrix, push
 from jaxnest.learning.eventprop._neurons import Parts, amplitudes, timed_step, visits
 from jaxnest.simulation._arrays import slice_if_consecutive
 from jaxnest.simulation._plan import Plan
@@ -83,7 +83,11 @@ def _forward(plan: Plan, n_steps: int, operands: Operands, state: TimedState, ke
     parts = []
     for length, count in _cuts(plan, n_steps):
         one = partial(_slice, plan, length, operands, keep)
-        state, (record, kept) = lax.scan(lambda s, _, one=one: one(s), state, None, length=count)
+
+        def step(state: TimedState, _: None, one: Any = one) -> Any:
+            return one(state)
+
+        state, (record, kept) = lax.scan(step, state, None, length=count)
         parts.append((jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), record), kept))
     records = [record for record, _ in parts]
     joined = jax.tree.map(lambda *x: jnp.concatenate(x), *records) if len(records) > 1 else records[0]
@@ -136,7 +140,13 @@ def _steps(plan: Plan, parts: Parts, nodes: Any, part: Any, arrived: Any) -> tup
         new, new_part, spiked, fraction = {}, {}, [], []
         for g in plan.groups:
             out = timed_step(
-                g.model, parts.params[g.key], parts.constants[g.key], parts.h, nodes[g.key], part[g.key], group_inputs(plan, g, now)
+                g.model,
+                parts.params[g.key],
+                parts.constants[g.key],
+                parts.h,
+                nodes[g.key],
+                part[g.key],
+                group_inputs(plan, g, now),
             )
             new[g.key], new_part[g.key] = out[:2]
             spiked.append(out[2])
@@ -203,7 +213,7 @@ class _Back(NamedTuple):
     nodes: list[Any]
     part: Any
     to_parts: list[Any]
-    to_times: list[Any]
+    to_inputs: list[Any]
     to_weights: Mapping[str, Any]
     to_drives: list[Any]
     sums: Mapping[str, Sums]
@@ -225,32 +235,47 @@ def _run_bwd(plan: Plan, n_steps: int, residuals: _Residuals, cts: Any) -> Any:
         nodes=_floats(ct_state.nodes, begin.nodes),
         part=ct_state.part,
         to_parts=_zeros(operands.parts),
-        to_times=_zeros([operands.sources[s.key].time for s in plan.sources]),
+        to_inputs=_zeros(operands.sources),
         to_weights={d.key: jnp.zeros_like(operands.weight[d.key]) for d in plan.drives},
         to_drives=_zeros(operands.drives),
-        sums={t.key: Sums.zeros(operands.weight[t.key], operands.late[t.key], ct_state.ring.dtype) for t in plan.tables},
+        sums={
+            t.key: Sums.zeros(operands.weight[t.key], operands.late[t.key], ct_state.ring.dtype)
+            for t in plan.tables
+            if not t.layout.matrix
+        },
     )
-    done = n_steps
+    done, met = n_steps, []
     for (length, count), kept in reversed(list(zip(_cuts(plan, n_steps), residuals.kept, strict=True))):
         done -= length * count
         of_slices = jax.tree.map(partial(_by_slice, done, length, count), ct_record)
         starts = begin.step + done + length * jnp.arange(count, dtype=jnp.int32)
 
-        def one(back: _Back, now: Any, length: int = length) -> tuple[_Back, None]:
-            return _slice_back(plan, length, residuals, back, *now), None
+        def one(back: _Back, now: Any, length: int = length) -> tuple[_Back, Any]:
+            return _slice_back(plan, length, residuals, back, *now)
 
-        back, _ = lax.scan(one, back, (starts, kept, of_slices), reverse=True)
-    return _cotangents(plan, operands, begin, back)
+        back, more = lax.scan(one, back, (starts, kept, of_slices), reverse=True)
+        met.append(more)
+    return _cotangents(plan, operands, begin, back._replace(sums={**back.sums, **_summed(plan, operands, met)}))
+
+
+def _summed(plan: Plan, operands: Operands, met: list[Mapping[str, Met]]) -> dict[str, Sums]:
+    """The sums of tables that are matrices."""
+    out = {}
+    for t in plan.tables:
+        if t.layout.matrix:
+            given = operands.weight[t.key], operands.late[t.key], t.layout, operands.connections[t.key]
+            out[t.key] = jax.tree.map(lambda *x: sum(x), *(more[t.key].sums(*given) for more in met))
+    return out
 
 
 def _by_slice(done: int, length: int, count: int, x: Any) -> Any:
     return x[done : done + length * count].reshape(count, length, *x.shape[1:])
 
 
-def _slice_back(plan: Plan, n: int, residuals: _Residuals, back: _Back, first: Any, kept: Kept, ct: Recorded) -> _Back:
-    """Across one slice, from its end to its begin: its events, its neurons, its generators."""
+def _slice_back(plan: Plan, n: int, residuals: _Residuals, back: _Back, first: Any, kept: Kept, ct: Recorded) -> Any:
+    """Across one slice, from its end to its begin: its events, its neurons, its generators. Also what matrices met."""
     operands = residuals.operands
-    to_fraction, to_times, sums = _events_back(plan, operands, back, first, kept)
+    to_fraction, to_inputs, sums, met = _events_back(plan, operands, back, first, kept)
     for r in plan.recordings:
         to_fraction = to_fraction.at[:, slice_if_consecutive(r.sources)].add(ct.fraction[r.recorder])
     to_fraction = jnp.where(kept.spiked, to_fraction, 0.0)
@@ -273,30 +298,34 @@ def _slice_back(plan: Plan, n: int, residuals: _Residuals, back: _Back, first: A
         nodes=to_nodes,
         part=to_part,
         to_parts=_added(back.to_parts, to_parts),
-        to_times=_added(back.to_times, to_times),
+        to_inputs=_added(back.to_inputs, to_inputs),
         sums=sums,
     )
-    return _generators_back(plan, n, residuals, back, first, kept) if plan.drives else back
+    return (_generators_back(plan, n, residuals, back, first, kept) if plan.drives else back), met
 
 
-def _events_back(plan: Plan, operands: Operands, back: _Back, first: Any, kept: Kept) -> tuple[Any, list[Any], Any]:
-    """The derivatives with respect to the fractions at which neurons spiked and the times of generators' spikes."""
+def _events_back(plan: Plan, operands: Operands, back: _Back, first: Any, kept: Kept) -> tuple[Any, list[Any], Any, Any]:
+    """The derivatives with respect to the fractions at which neurons spiked and the numbers of type float of
+    generators."""
     sources = operands.sources
-    times = [sources[s.key].time for s in plan.sources]
+    inputs, rebuild = _split(sources)
 
-    def rows(fraction: Any, times: Any) -> Any:
-        timed = {s.key: sources[s.key].replace(time=t) for s, t in zip(plan.sources, times, strict=True)}
-        return amplitudes(kept.spiked, fraction, timed, plan.sources, first, operands.parts.h)
+    def rows(fraction: Any, inputs: Any) -> Any:
+        return amplitudes(kept.spiked, fraction, rebuild(inputs), plan.sources, first, operands.parts.h)
 
-    amplitude, rows_back = jax.vjp(rows, kept.fraction, times)
+    amplitude, rows_back = jax.vjp(rows, kept.fraction, inputs)
     visited = visits(kept.spiked, sources, plan.sources, first, operands.parts.h, amplitude.dtype)
-    to_amplitude, sums = jnp.zeros_like(amplitude), {}
+    to_amplitude, sums, met = jnp.zeros_like(amplitude), {}, {}
     for t in plan.tables:
         weight, late, table = operands.weight[t.key], operands.late[t.key], operands.connections[t.key]
+        if t.layout.matrix:
+            more, met[t.key] = pull_matrix(back.ring, amplitude, weight, late, first - 1, table, t.layout)
+            to_amplitude = to_amplitude + more
+            continue
         given = (back.ring, amplitude, visited, weight, late, first - 1, table, t.layout, back.sums[t.key])
         more, sums[t.key] = pull(*given, plan.native)
         to_amplitude = to_amplitude + more
-    return *rows_back(to_amplitude), sums
+    return *rows_back(to_amplitude), sums, met
 
 
 def _generators_back(plan: Plan, n: int, residuals: _Residuals, back: _Back, first: Any, kept: Kept) -> _Back:
@@ -332,16 +361,13 @@ def _cotangents(plan: Plan, operands: Operands, begin: TimedState, back: _Back) 
     weight, late = dict(back.to_weights), {}
     for t in plan.tables:
         weight[t.key], late[t.key] = back.sums[t.key].derivatives(operands.weight[t.key], operands.late[t.key])
-    times = dict(zip([s.key for s in plan.sources], back.to_times, strict=True))
-    sources = {k: _rebuilt(p, _zeros(p.replace(time=jnp.zeros(0))))  for k, p in operands.sources.items()}
-    sources = {k: p.replace(time=times[k]) for k, p in sources.items()}
     to_operands = Operands(
         parts=_rebuilt(operands.parts, back.to_parts),
-        sources=sources,
+        sources=_rebuilt(operands.sources, back.to_inputs),
         weight=weight,
         late=late,
         drives=_rebuilt(operands.drives, back.to_drives),
-        connections=None,
+        connections=None,  # type: ignore[arg-type]
     )
     return to_operands, TimedState(None, None, back.ring, _rebuilt(begin.nodes, back.nodes), back.part)
 
@@ -391,7 +417,9 @@ def _rebuilt(tree: Any, floats: list[Any]) -> Any:
     """`tree` with its leaves of type float replaced, and no derivative for the others."""
     leaves, structure = jax.tree.flatten(tree)
     given = iter(floats)
-    return jax.tree.unflatten(structure, [next(given) if _is_float(x) else np.zeros(x.shape, jax.dtypes.float0) for x in leaves])
+    return jax.tree.unflatten(
+        structure, [next(given) if _is_float(x) else np.zeros(x.shape, jax.dtypes.float0) for x in leaves]
+    )
 
 
 run.defvjp(_run_fwd, _run_bwd, symbolic_zeros=True)
