@@ -80,6 +80,7 @@ def test_mnist_is_read_shifted_by_a_pixel_at_most_and_held_out(folder, monkeypat
     assert rows == {0, 1, 2}
 
 
+@pytest.mark.slow
 def test_it_learns_and_hidden_time_constants_spread(folder, monkeypatch):
     outcome = train(tiny(monkeypatch, "braille")["learned"], accuracy_data.braille(folder, 0), seed=0)
     assert outcome.curve.shape == (8, 3) and outcome.curve[-1, 0] < 0.7 * outcome.curve[0, 0]
@@ -87,6 +88,7 @@ def test_it_learns_and_hidden_time_constants_spread(folder, monkeypatch):
     assert len(np.unique(outcome.taus["tau_m"])) > 10
 
 
+@pytest.mark.slow
 def test_a_run_reports_each_seed_and_its_mean(folder, monkeypatch, tmp_path, capsys):
     tiny(monkeypatch, "yinyang")
     monkeypatch.setenv(accuracy_data.FOLDER, str(folder))

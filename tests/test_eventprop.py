@@ -58,7 +58,13 @@ def difference(f, x, step):
 
 @pytest.mark.parametrize(
     "model, delivery, lowering",
-    [*((m, "events", "auto") for m in CURRENT), ("iaf_psc_exp", "events", "xla"), ("iaf_psc_exp", "matrix", "auto")],
+    [
+        ("iaf_psc_exp", "events", "auto"),
+        ("iaf_psc_delta", "events", "auto"),
+        pytest.param("iaf_psc_alpha", "events", "auto", marks=pytest.mark.slow),
+        pytest.param("iaf_psc_exp", "events", "xla", marks=pytest.mark.slow),
+        pytest.param("iaf_psc_exp", "matrix", "auto", marks=pytest.mark.slow),
+    ],
 )
 def test_gradient_is_that_of_the_spike_times(model, delivery, lowering, x64):
     """To weights, delays, every parameter of the neurons, and input times: relative 1e-5."""
@@ -109,7 +115,9 @@ def one_neuron(model, h, **params):
     return EventProp(net)
 
 
-@pytest.mark.parametrize("model", CURRENT)
+@pytest.mark.parametrize(
+    "model", ["iaf_psc_exp", *(pytest.param(m, marks=pytest.mark.slow) for m in ("iaf_psc_alpha", "iaf_psc_delta"))]
+)
 def test_constant_current_in_closed_form(model, x64):
     """The first two spikes of a neuron with a constant current, and their derivatives. Times are right to the order h^2, slopes to h."""
     tau, c, e, th, reset, t_ref, current = 10.0, 250.0, -70.0, -55.0, -72.0, 2.0, 420.0
@@ -159,9 +167,9 @@ def test_spike_caused_by_a_spike_in_closed_form(x64):
 
     found, gradient = jax.value_and_grad(first, allow_int=True)(program.params)
     assert found == pytest.approx(t, abs=1e-4)
-    assert program.get(gradient, "g->a.weight")[0] == pytest.approx(to_weight, rel=2e-3)
-    assert program.get(gradient, "g->a.delay_offset")[0] == pytest.approx(1.0, rel=2e-3)
-    assert gradient["nodes"]["g"].time[0] == pytest.approx(1.0, rel=2e-3)
+    assert program.get(gradient, "g->a.weight")[0] == pytest.approx(to_weight, rel=5e-3)
+    assert program.get(gradient, "g->a.delay_offset")[0] == pytest.approx(1.0, rel=5e-3)
+    assert gradient["nodes"]["g"].time[0] == pytest.approx(1.0, rel=5e-3)
 
 
 def test_split_runs_and_checkpoints_change_nothing(x64):
@@ -189,12 +197,12 @@ def test_split_runs_and_checkpoints_change_nothing(x64):
         np.testing.assert_allclose(*(program.get(g, path) for g in gradients), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("delivery", ["events", "matrix"])
+@pytest.mark.parametrize("delivery", [pytest.param("events", marks=pytest.mark.slow), "matrix"])
 def test_batches(delivery, x64):
     """A batch by `vmap` is its members one by one."""
     program = EventProp(recurrent("iaf_psc_exp", one_delay=True), delivery=delivery)
     loss = loss_of(program)
-    currents = jnp.linspace(380.0, 480.0, 3)[:, None] * jnp.ones(6)
+    currents = jnp.linspace(380.0, 480.0, 3)[:, None] * jnp.ones((1, 6))
 
     def total(params):
         return jax.vmap(lambda i: loss(program.set(params, {"a.I_e": i})))(currents).sum()
@@ -217,7 +225,7 @@ def test_generators_have_derivatives(x64):
     dc = net.create("dc_generator", name="dc", amplitude=100.0)
     noise = net.create("poisson_generator", name="noise", rate=5000.0)
     net.connect(dc, a, weight=np.array([1.0, 1.2, 1.4]), delay=1.0)
-    net.connect(noise, a, weight=12.0, delay=1.0)
+    net.connect(noise, a, weight=np.full(3, 12.0), delay=1.0)
     recorder = net.create("spike_recorder", name="r")
     net.connect(a, recorder)
     program = EventProp(net)

@@ -81,12 +81,14 @@ def test_a_fit_that_was_interrupted_goes_on_bit_for_bit(program, tmp_path, sourc
     assert not seen
 
 
+@pytest.mark.slow
 def test_a_fit_may_be_prolonged_and_begins_anew_where_there_is_nothing(program, tmp_path):
     short = long_fit(program, tmp_path, SOURCES["iterable"](), steps=8, resume=True)
     assert short.step == 8
     check_equal(long_fit(program, tmp_path, SOURCES["iterable"](), resume=True), long_fit(program, None, SOURCES["iterable"]()))
 
 
+@pytest.mark.slow
 def test_a_killed_process_goes_on_bit_for_bit(program, tmp_path):
     code = f"""
         import os, signal, sys

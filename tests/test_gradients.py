@@ -194,7 +194,18 @@ def plastic(model, delivery="dense"):
     return net.compile(delivery=delivery, surrogate=no_surrogate)
 
 
-@pytest.mark.parametrize("model", plastic_models)
+#: of each kind of rule one; the others run with --slow
+QUICK = (
+    "stdp_synapse",
+    "stdp_triplet_synapse",
+    "tsodyks_synapse",
+    "tsodyks2_synapse",
+    "vogels_sprekeler_synapse",
+    "ht_synapse",
+)
+
+
+@pytest.mark.parametrize("model", [m if m in QUICK else pytest.param(m, marks=pytest.mark.slow) for m in plastic_models])
 def test_gradient_through_plasticity_agrees_with_finite_differences(model, x64):
     program = plastic(model)
     _, record = program.simulate(program.params, program.connections, program.init(program.params), 30.0)

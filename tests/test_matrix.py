@@ -31,7 +31,7 @@ def some_spikes(seed=0, p=0.1):
     return (np.random.default_rng(seed).random((50, 20)) < p) * 1.0
 
 
-@pytest.mark.parametrize("model", WEIGHT)
+@pytest.mark.parametrize("model", ["iaf_psc_exp", pytest.param("iaf_psc_delta", marks=pytest.mark.slow)])
 def test_matrices_compute_the_same(model, x64):
     found = {}
     for delivery in ("dense", "events", "matrix"):

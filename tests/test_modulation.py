@@ -130,7 +130,7 @@ def test_weights_are_those_of_nest(x64, delivery, shortest, interval):
     assert (weights == RULE["Wmin"]).any() and (weights == RULE["Wmax"]).any() and len(np.unique(weights)) > 200
 
 
-@pytest.mark.parametrize("delivery, lowering", [("events", "xla"), ("events", "auto"), ("dense", "auto")])
+@pytest.mark.parametrize("delivery, lowering", [("events", "auto"), pytest.param("dense", "auto", marks=pytest.mark.slow)])
 def test_splitting_a_run_changes_nothing(x64, delivery, lowering):
     case = Case(3, interval=3)
     whole, parts = (

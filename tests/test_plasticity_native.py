@@ -24,6 +24,9 @@ H, N, CONNECTIONS = 0.1, 30, 900
 #: models that C++ lacks: several random numbers a spike, the order of synapses, a third factor
 IN_XLA = ["quantal_stp_synapse", "stdp_dopamine_synapse", "stdp_facetshw_synapse_hom"]
 DYNAMIC = [name for name, model in synapses.items() if not model.static and name not in IN_XLA]
+#: rules of all shapes; the others are variations, and run with --slow
+QUICK = ("bernoulli_synapse", "stdp_synapse", "stdp_triplet_synapse", "stdp_nn_restr_synapse", "tsodyks_synapse")
+SOME = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in DYNAMIC]
 
 
 def parameters(synapse, varied, rng):
@@ -93,13 +96,13 @@ def compare(synapse, tolerance, **how):
         np.testing.assert_allclose(found[key], x, rtol=tolerance if scale else 0, atol=tolerance * scale, err_msg=key)
 
 
-@pytest.mark.parametrize("varied", [False, True])
+@pytest.mark.parametrize("varied", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize("synapse", DYNAMIC)
 def test_both_lowerings_agree(x64, synapse, varied):
     compare(synapse, 1e-12, varied=varied, multiple=varied)
 
 
-@pytest.mark.parametrize("synapse", DYNAMIC)
+@pytest.mark.parametrize("synapse", SOME)
 def test_both_lowerings_agree_in_single_precision(synapse):
     compare(synapse, 1e-5)
 

@@ -20,6 +20,8 @@ from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, Routing, State
 
 STEPS, SIZE, BATCH = 60, 48, 8
 #: counts are the same where no potential comes as close to threshold as float32 rounds
+pytestmark = pytest.mark.slow
+
 MARGIN = 1e-5
 
 
