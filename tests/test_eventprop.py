@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -136,7 +138,7 @@ def test_constant_current_in_closed_form(model, x64):
             params = program.set(program.params, {f"a.{k}": v for k, v in changes.items()})
             return program.simulate(params, program.connections, program.init(params), 60.0)[1].first("r", 2)[:, 0]
 
-        found, slope = times(at), jax.jit(jax.jacrev(times))(at)
+        found, slope = jax.jit(lambda at, f=times: (f(at), jax.jacrev(f)(at)))(at)
         assert jnp.abs(found - expected).max() < 0.05 * h**2
         for name, value in slopes.items():
             np.testing.assert_allclose(slope[name], value, rtol=0.1 * h)
@@ -165,7 +167,7 @@ def test_spike_caused_by_a_spike_in_closed_form(x64):
     def first(params):
         return program.simulate(params, program.connections, program.init(params), 20.0)[1].first("r")[0, 0]
 
-    found, gradient = jax.value_and_grad(first, allow_int=True)(program.params)
+    found, gradient = jax.jit(jax.value_and_grad(first, allow_int=True))(program.params)
     assert found == pytest.approx(t, abs=1e-4)
     assert program.get(gradient, "g->a.weight")[0] == pytest.approx(to_weight, rel=5e-3)
     assert program.get(gradient, "g->a.delay_offset")[0] == pytest.approx(1.0, rel=5e-3)
@@ -186,13 +188,16 @@ def test_split_runs_and_checkpoints_change_nothing(x64):
             state, _ = program.simulate(params, program.connections, state, t)
         return state
 
-    one, two = state_after(program.params, [30.0]), state_after(program.params, [11.3, 18.7])
-    jax.tree.map(np.testing.assert_array_equal, one.nodes, two.nodes)
-
     def last(params, times):
-        return state_after(params, times).nodes["iaf_psc_exp"].V_m.sum()
+        nodes = state_after(params, times).nodes
+        return nodes["iaf_psc_exp"].V_m.sum(), nodes
 
-    gradients = [jax.grad(last, allow_int=True)(program.params, t) for t in ([30.0], [11.3, 18.7])]
+    gradients, nodes = [], []
+    for times in ([30.0], [11.3, 18.7]):
+        gradient, after = jax.jit(jax.grad(partial(last, times=times), has_aux=True, allow_int=True))(program.params)
+        gradients.append(gradient)
+        nodes.append(after)
+    jax.tree.map(np.testing.assert_array_equal, *nodes)
     for path in ("a->b.weight", "g->a.weight", "a.I_e"):
         np.testing.assert_allclose(*(program.get(g, path) for g in gradients), rtol=1e-9, atol=1e-12)
 
@@ -201,7 +206,7 @@ def test_split_runs_and_checkpoints_change_nothing(x64):
 def test_batches(delivery, x64):
     """A batch by `vmap` is its members one by one."""
     program = EventProp(recurrent("iaf_psc_exp", one_delay=True), delivery=delivery)
-    loss = loss_of(program)
+    loss = loss_of(program, 15.0)
     currents = jnp.linspace(380.0, 480.0, 3)[:, None] * jnp.ones((1, 6))
 
     def total(params):
@@ -234,7 +239,8 @@ def test_generators_have_derivatives(x64):
         record = program.simulate(params, program.connections, program.init(params, 3), 40.0)[1]
         return record.first("r").sum()
 
-    gradient = jax.grad(loss, allow_int=True)(program.params)
+    gradient = jax.jit(jax.grad(loss, allow_int=True))(program.params)
+    loss = jax.jit(loss)
     for path, step in (("dc.amplitude", 1e-3), ("dc->a.weight", 1e-5), ("noise->a.weight", 1e-4)):
         value = np.asarray(program.get(program.params, path))
 
