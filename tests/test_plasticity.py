@@ -226,7 +226,7 @@ def test_both_lowerings_draw_the_same(x64, synapse, params):
         sim = jn.Simulation(net, delivery=delivery, seed=4).run(30.0)
         log = sim.weights(projection)
         logs.append(sorted(zip(log.times, log.connections, log.weights, strict=True)))
-    assert logs[0] == logs[1] and len(logs[0]) > 500
+    assert logs[0] == logs[1] and len(logs[0]) > 300  # many, of about 1,000 and 440
 
 
 def experiment(synapse, twice=True, **params):
