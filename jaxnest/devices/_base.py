@@ -53,6 +53,8 @@ class Device(Declared):
 
     #: what the device reads by itself (`read_options`), beside its parameters
     options: tuple[str, ...] = ()
+    #: whether connections may begin at it: see `Neuron.sends`
+    sends: bool = True
 
     @staticmethod
     def check(p: Values) -> str | None:
@@ -153,6 +155,11 @@ class Source(Device):
         """How many spikes each of `count` devices emits in step `n`, and the sums of their positive and negative weights
         (2 count,), or None where all weights are 1."""
         raise NotImplementedError
+
+    @classmethod
+    def in_steps(cls, p: Values, steps: Any, count: int) -> Any:
+        """How many spikes each of `count` devices emits in each of `steps` (k,): (k, count)."""
+        return jax.vmap(lambda n: jnp.broadcast_to(cls.emit(p, n, count)[0], (count,)))(steps)
 
     @staticmethod
     def amplitudes(p: Values, first: Any, n: int, count: int, h: Any) -> tuple[Any, Any]:

@@ -57,6 +57,6 @@ class spike_input(Source):
 
     @staticmethod
     def amplitudes(p: Values, first: Any, n: int, count: int, h: Any) -> tuple[Any, Any]:
-        rows = jnp.stack([spike_input.emit(p, first + k, count)[0] for k in range(n)])
+        rows = spike_input.in_steps(p, first + jnp.arange(n, dtype=jnp.int32), count)
         rows = jnp.concatenate([jnp.zeros_like(rows[:1]), rows])
         return rows, jnp.ones_like(rows)

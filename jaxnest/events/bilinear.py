@@ -41,38 +41,23 @@ def deliver(
     return _deliver.bind(ring, spikes, weight, *where, layout=layout, native=native, by_value=True)
 
 
-def to_spikes(
-    ring: Any,
-    weight: Any,
-    route_spikes: Any,
-    route_weight: Any,
-    first: Any,
-    row_ptr: Any,
-    target: Any,
-    delay: Any,
-    layout: Layout,
-    native: bool,
-) -> Any:
-    """The sum over connections, (L, n_sources): what each spike would meet in `ring`."""
-    where = (route_spikes, route_weight, jnp.asarray(first, jnp.int32), row_ptr, target, delay)
-    return _to_spikes.bind(ring, weight, *where, layout=layout, native=native, by_value=False)
-
-
-def to_weight(
+def pull(
     ring: Any,
     spikes: Any,
-    route_spikes: Any,
-    route_weight: Any,
+    weight: Any,
+    sign: Any,
     first: Any,
     row_ptr: Any,
     target: Any,
     delay: Any,
     layout: Layout,
     native: bool,
-) -> Any:
-    """The sum over lags, in the shape of `route_weight`: what the events of each connection met in `ring`."""
-    where = (route_spikes, route_weight, jnp.asarray(first, jnp.int32), row_ptr, target, delay)
-    return _to_weight.bind(ring, spikes, *where, layout=layout, native=native, by_value=False)
+) -> tuple[Any, Any]:
+    """The other two sums, of events that are routed by `sign` (n,): what each spike would meet in `ring`, (L, n_sources), and what the
+    events of each connection meet, (n,)."""
+    where = (jnp.ones_like(spikes), sign, jnp.asarray(first, jnp.int32), row_ptr, target, delay)
+    static = {"layout": layout, "native": native, "by_value": False}
+    return _to_spikes.bind(ring, weight, *where, **static), _to_weight.bind(ring, spikes, *where, **static)
 
 
 def _one_by_one(primitive: Primitive, operands: Sequence[Any], dims: Sequence[Any], **static: Any) -> tuple[Any, int]:

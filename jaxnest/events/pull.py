@@ -74,16 +74,13 @@ def pull(
         changed = (jnp.zeros_like(amplitude), *sums)
         to_amplitude, now, after = in_place("pull", given, changed, **_static(layout))
         return to_amplitude, Sums(now, after)
-    weight, sign = weight.astype(ring.dtype), jnp.where(weight < 0, -1.0, 1.0).astype(ring.dtype)
-    where = (jnp.ones_like(amplitude), sign)
-    rows = (table.row_ptr, table.target, table.delay, layout, native)
-    to_amplitude = jnp.zeros_like(amplitude)
-    parts = []
-    for k in range(1 if late is None else 2):
-        share = weight if late is None else weight * (late if k else 1.0 - late)
-        to_amplitude = to_amplitude + bilinear.to_spikes(ring, share, *where, first + k, *rows)
-        routes = (where[0], jnp.broadcast_to(sign, table.target.shape))
-        parts.append(_summed(bilinear.to_weight(ring, amplitude, *routes, first + k, *rows), sums.now))
+    weight = weight.astype(ring.dtype)
+    sign = jnp.broadcast_to(jnp.where(weight < 0, -1.0, 1.0).astype(ring.dtype), table.target.shape)
+    to_amplitude, parts = jnp.zeros_like(amplitude), []
+    for k, share in enumerate((weight,) if late is None else (weight * (1.0 - late), weight * late)):
+        more, met = bilinear.pull(ring, amplitude, share, sign, first + k, *table, layout, native)
+        to_amplitude = to_amplitude + more
+        parts.append(_summed(met, sums.now))
     after = sums.next if late is None else sums.next + parts[1]
     return jnp.where(visits != 0, to_amplitude, 0.0), Sums(sums.now + parts[0], after)
 

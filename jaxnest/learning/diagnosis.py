@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,10 @@ import numpy as np
 
 from jaxnest._declare import nearest
 from jaxnest.errors import ConfigurationError
+from jaxnest.learning.eventprop import TimedRecord
+from jaxnest.neurons._base import Neuron
+from jaxnest.simulation._program import Record
+from jaxnest.simulation._run import Simulation
 
 #: a neuron is saturated above this share of the highest rate that its refractory period allows
 _SATURATED = 0.5
@@ -78,7 +82,7 @@ def diagnose(recorded: Any, network: Any = None) -> Diagnosis:
 
     **Raises:** `ConfigurationError` if there is no spike_recorder, or nothing was simulated.
     """
-    if hasattr(recorded, "program"):
+    if isinstance(recorded, Simulation):
         network = recorded.network
         counted = _from_simulation(recorded)
     else:
@@ -101,15 +105,15 @@ class _Counted:
 
 
 def _from_record(record: Any, network: Any) -> dict[str, _Counted]:
-    spikes, times = getattr(record, "spikes", None), np.asarray(getattr(record, "times", ()))
-    if not isinstance(spikes, Mapping):
+    if not isinstance(record, (Record, TimedRecord)):
         raise ConfigurationError(f"diagnose: {type(record).__name__} is no Record, nor a Simulation that has run")
-    n_steps = times.shape[-1] if times.ndim else 0
+    times = np.asarray(record.times)
+    n_steps = times.shape[-1]
     if n_steps == 0 or (n_steps == 1 and network is None):
         raise ConfigurationError("diagnose: simulate at least two steps, or give the network")
     h = network.h if network is not None else float(times.reshape(-1)[1] - times.reshape(-1)[0])
     found = {}
-    for name, values in spikes.items():
+    for name, values in record.spikes.items():
         counts = np.asarray(values).reshape(-1, n_steps, np.shape(values)[-1]).sum(1)
         found[name] = _Counted(counts.mean(0) / (n_steps * h) * 1e3, (counts == 0).all(0), h)
     return found
@@ -179,7 +183,7 @@ def _with_advice(a: Activity, parts: list[Activity], network: Any) -> Activity:
 def _for_silent(a: Activity, parts: list[Activity], network: Any) -> list[str]:
     if network is not None:
         pop = network[a.population]
-        if not hasattr(pop.model, "step"):
+        if not issubclass(pop.model, Neuron):
             return ["it is an input that sends nothing: look at its times, rates or arrays, and at start and stop"]
         sources = {p.name for proj in network.projections if pop in [q for q, _ in proj.post] for p, _ in proj.pre}
         if not sources and not np.any(pop.values.get("I_e", 0.0)):

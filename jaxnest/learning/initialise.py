@@ -15,6 +15,7 @@ import numpy as np
 from jaxnest._declare import nearest
 from jaxnest.connectivity.distributions import Normal
 from jaxnest.errors import ConfigurationError
+from jaxnest.simulation._network import Population
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,9 @@ _KERNELS: dict[str, Callable[[Mapping[str, float], str], Kernel]] = {
 
 
 def _known(post: Any) -> Callable[[Mapping[str, float], str], Kernel]:
-    model = getattr(getattr(post, "model", None), "name", None)
-    if model is None:
+    if not isinstance(post, Population):
         raise ConfigurationError(f"{post!r} is no population; give what Network.create returned")
+    model = post.model.name
     if model not in _KERNELS:
         raise ConfigurationError(f"{post.name}: the kernel of {model} is not known; {nearest(model, list(_KERNELS))}")
     return _KERNELS[model]

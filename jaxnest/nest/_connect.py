@@ -263,7 +263,7 @@ def _kinds(kernel: Kernel, found: Found, model: SynapseModel, receptor: Any) -> 
 def _kind(kernel: Kernel, pre: Any, post: Any, model: SynapseModel) -> str:
     """ "neurons" (from a neuron or spike source), "spikes_in" and "current_in" (from other generators), "spikes", "states"
     (to and from recorders)."""
-    if not getattr(pre.core, "sends", True):
+    if not pre.core.sends:
         raise impossible(f"Cannot connect {pre.name} to {post.name}: it sends no spikes.")
     if issubclass(pre.core, Recorder):
         if pre.records != "states" or not post.recordables():

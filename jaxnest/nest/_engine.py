@@ -18,10 +18,9 @@ from jaxnest.nest._errors import NESTErrors
 from jaxnest.nest._layout import Layout, Pop
 from jaxnest.nest._ledger import Batch, Block
 from jaxnest.nest._readout import Readout
-from jaxnest.nest._transfer import settled
+from jaxnest.nest._transfer import compiled_update, settled
 from jaxnest.neurons._base import Neuron
 from jaxnest.simulation import Simulation
-from jaxnest.simulation._plastic import compiled_update
 
 if TYPE_CHECKING:
     from jaxnest.nest._kernel import Kernel

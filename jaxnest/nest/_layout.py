@@ -194,7 +194,7 @@ class Layout:
         """All spikes of neurons are recorded, and those of generators that a spike_recorder listens to."""
         k = self.kernel
         self._all = None
-        emitting = [p for p in self.pops if not issubclass(p.core.model, Drive) and getattr(p.core.model, "sends", True)]
+        emitting = [p for p in self.pops if not issubclass(p.core.model, Drive) and p.core.model.sends]  # type: ignore[attr-defined]
         if emitting:
             self._all = self.net.create("spike_recorder", name="spikes")
             self.net.connect(sum((p.core for p in emitting[1:]), Nodes.of(emitting[0].core)), self._all)

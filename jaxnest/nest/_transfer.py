@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -11,9 +12,11 @@ import numpy as np
 
 from jaxnest._values import Values
 from jaxnest.events.history import Log
+from jaxnest.events.plastic import Plastic
 from jaxnest.nest._errors import NESTErrors
 from jaxnest.neurons._base import Routing
-from jaxnest.simulation._plan import DrivePlan, Group
+from jaxnest.simulation._plan import DrivePlan, Group, Plan, State
+from jaxnest.simulation._plastic import updated
 from jaxnest.simulation._step import bind, finish_slice, flush
 
 if TYPE_CHECKING:
@@ -72,6 +75,16 @@ def settled(engine: Engine) -> Any:
         state, _ = finish_slice(plan, bound, state, trails, updates=False)
         state = replace(state, step=step)
     return state
+
+
+@lru_cache(32)
+def compiled_update(plan: Plan) -> Any:
+    """`updated` as a function of the parameters, the connections and a state, for the event lowering."""
+
+    def update(params: Any, connections: Any, state: State) -> dict[str, Plastic]:
+        return updated(plan, bind(plan, params, connections), state, None)
+
+    return jax.jit(update)
 
 
 def _common(old: Engine, new: Engine, h: Group, g: Group) -> tuple[np.ndarray, np.ndarray]:

@@ -88,7 +88,7 @@ def as_frozen(model: type[Any], owner: str, n: int, given: Any) -> np.ndarray | 
         raise ConfigurationError(f"{owner}.frozen={given!r} must be True or False, or one of them for each of {n} nodes")
     if not mask.any():
         return None
-    if issubclass(model, Recorder) or not getattr(model, "sends", True):
+    if issubclass(model, Recorder) or not model.sends:
         raise ConfigurationError(f"{owner}: a {model.name} cannot be frozen")
     return np.broadcast_to(mask, n)
 

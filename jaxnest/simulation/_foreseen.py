@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 
 from jaxnest.events import matrix
@@ -31,9 +30,7 @@ def foreseen(plan: Plan, bound: Bound, first: Any, n: int) -> dict[str, Any]:
             if s.weighted or not s.source <= begin <= begin + rows <= s.source + s.n:
                 continue
             p, weight = bound.params["nodes"][s.key], bound.params["tables"][t.key].weight
-            spikes = jax.vmap(lambda k, s=s, p=p: jnp.broadcast_to(s.model.emit(p, k, s.n)[0], (s.n,)))(at)
-            if s.frozen is not None:
-                spikes = jnp.where(s.frozen, 0, spikes)
+            spikes = s.awake(s.model.in_steps(p, at, s.n))
             mine = spikes[:, begin - s.source : begin - s.source + rows]
             values = matrix.sums(t.layout, mine, weight, bound.connections[t.key], jnp.result_type(weight))
             values = values.reshape(values.shape[0], n, plan.slice_steps, -1)

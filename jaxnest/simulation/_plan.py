@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxnest.devices._base import Source
@@ -77,6 +78,10 @@ class SourceGroup:
     source: int
     weighted: bool
     frozen: np.ndarray | None = field(default=None, compare=False)
+
+    def awake(self, spikes: Any) -> Any:
+        """`spikes` (…, n) without those of frozen devices."""
+        return spikes if self.frozen is None else jnp.where(self.frozen, 0, spikes)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -89,15 +88,4 @@ def updated(plan: Plan, bound: Bound, state: State, spikes: Any, complete: Any =
     return tables
 
 
-@lru_cache(32)
-def compiled_update(plan: Plan) -> Any:
-    """`updated` as a function of the parameters, the connections and a state, for the event lowering."""
-    from jaxnest.simulation._step import bind
-
-    def update(params: Any, connections: Any, state: State) -> dict[str, Plastic]:
-        return updated(plan, bind(plan, params, connections), state, None)
-
-    return jax.jit(update)
-
-
-__all__ = ["compiled_update", "make_room", "rates_of", "rule_of", "synapse_parameters", "updated"]
+__all__ = ["make_room", "rates_of", "rule_of", "synapse_parameters", "updated"]

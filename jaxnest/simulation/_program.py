@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxnest._declare import nearest
+from jaxnest._declare import Declared, nearest
 from jaxnest._time import as_steps
 from jaxnest._values import Values
 from jaxnest.errors import ConfigurationError
@@ -91,10 +91,14 @@ class Program:
         self.plan: Plan
         self._layouts: Layouts
         self.fire = spike_function(surrogate, dampening)
-        self.plan, build = compile_plan(
-            network, delivery=delivery, lowering=lowering, solver=solver, substeps=substeps, reset=reset, min_delay=min_delay,
-            waiting=waiting,
-        )  # fmt: skip
+        options: dict[str, Any] = {
+            "delivery": delivery,
+            "lowering": lowering,
+            "solver": solver,
+            "substeps": substeps,
+            "reset": reset,
+        }
+        self.plan, build = compile_plan(network, **options, min_delay=min_delay, waiting=waiting)
         self._layouts = build.layouts
         self._network = network
         self._index = build.index
@@ -255,6 +259,13 @@ class Program:
                     done += n
                 tree = {**tree, "tables": tables}
         return tree
+
+    def model_of(self, owner: str) -> type[Declared]:
+        """The model of a population or of the synapses of a projection, as paths name them.
+
+        **Raises:** `ConfigurationError` for an unknown name.
+        """
+        return self._network[owner].model
 
     def connections_of(self, projection: str) -> Mapping[str, np.ndarray]:
         """`pre`, `post` (positions in the projection's selections) and `delay` (ms) of its connections, in the order

@@ -101,12 +101,9 @@ def step(
         if known and all_known(plan, bound, s, known):
             continue
         spike, sums = s.model.emit(bound.params["nodes"][s.key], n, s.n)
-        if s.frozen is not None:
-            spike = jnp.where(s.frozen, 0, spike)
-            sums = None if sums is None else jnp.where(s.frozen, 0, sums.reshape(2, s.n))
-        parts[s.source] = spike
+        parts[s.source] = s.awake(spike)
         if s.weighted:
-            weighted.append(sums.astype(ring.dtype).reshape(2, s.n))
+            weighted.append(s.awake(sums.astype(ring.dtype).reshape(2, s.n)))
     for d in plan.drives:
         nodes[d.key], output = generate(plan, bound, d, nodes[d.key], state.key, n)
         if d.source < 0:

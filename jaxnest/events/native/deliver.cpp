@@ -162,26 +162,6 @@ void pull_weight(ffi::ThreadPool& pool, const Rows<T, D>& t, const T* ring, cons
   out[0] = total;
 }
 
-template <typename T, typename D>
-Rows<T, D> rows_of(ffi::AnyBuffer ring, ffi::AnyBuffer route, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr,
-                   ffi::AnyBuffer target, ffi::AnyBuffer delay, int64_t inhibitory, int64_t first_source, int64_t segments,
-                   int64_t shortest) {
-  return {row_ptr.typed_data<int32_t>(),
-          target.typed_data<int32_t>(),
-          delay.typed_data<D>(),
-          route.typed_data<T>(),
-          delay.element_count() == 1,
-          route.element_count() == 1,
-          static_cast<int32_t>((row_ptr.element_count() - 1) / segments),
-          static_cast<int32_t>(first_source),
-          static_cast<int32_t>(ring.dimensions()[0]),
-          static_cast<int32_t>(ring.dimensions()[1]),
-          static_cast<int32_t>(inhibitory),
-          first.typed_data<int32_t>()[0],
-          static_cast<int32_t>(segments),
-          static_cast<int32_t>(shortest)};
-}
-
 ffi::Error deliver(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer spikes, ffi::AnyBuffer weight,
                    ffi::AnyBuffer route_spikes, ffi::AnyBuffer route_weight, ffi::AnyBuffer first,
                    ffi::AnyBuffer row_ptr, ffi::AnyBuffer target, ffi::AnyBuffer delay, ffi::Result<ffi::AnyBuffer> out,

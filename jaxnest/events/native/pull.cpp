@@ -105,32 +105,13 @@ void push_late(ffi::ThreadPool& pool, const Rows<T, D>& t, T* ring, const T* amp
   });
 }
 
-template <typename T, typename D>
-Rows<T, D> rows_of(ffi::AnyBuffer ring, ffi::AnyBuffer weight, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr,
-                   ffi::AnyBuffer target, ffi::AnyBuffer delay, int64_t inhibitory, int64_t first_source, int64_t segments) {
-  return {row_ptr.typed_data<int32_t>(),
-          target.typed_data<int32_t>(),
-          delay.typed_data<D>(),
-          weight.typed_data<T>(),
-          delay.element_count() == 1,
-          weight.element_count() == 1,
-          static_cast<int32_t>((row_ptr.element_count() - 1) / segments),
-          static_cast<int32_t>(first_source),
-          static_cast<int32_t>(ring.dimensions()[0]),
-          static_cast<int32_t>(ring.dimensions()[1]),
-          static_cast<int32_t>(inhibitory),
-          first.typed_data<int32_t>()[0],
-          static_cast<int32_t>(segments),
-          0};
-}
-
 ffi::Error push_events(ffi::ThreadPool pool, ffi::AnyBuffer amplitude, ffi::AnyBuffer weight, ffi::AnyBuffer late,
                        ffi::AnyBuffer first, ffi::AnyBuffer row_ptr, ffi::AnyBuffer target, ffi::AnyBuffer delay, ffi::AnyBuffer,
                        ffi::Result<ffi::AnyBuffer> ring, int64_t inhibitory, int64_t first_source, int64_t segments,
                        int64_t low, int64_t high) {
   return with_delays(ring->element_type(), delay.element_type(), [&](auto t, auto d) {
     using T = decltype(t);
-    const auto rows = rows_of<T, decltype(d)>(*ring, weight, first, row_ptr, target, delay, inhibitory, first_source, segments);
+    const auto rows = rows_of<T, decltype(d)>(*ring, weight, first, row_ptr, target, delay, inhibitory, first_source, segments, 0);
     push_late(pool, rows, ring->typed_data<T>(), amplitude.typed_data<T>(), weight.typed_data<T>(), late.typed_data<T>(),
               weight.element_count() == 1, late.element_count() == 1, amplitude.dimensions()[0], amplitude.dimensions()[1], low,
               high);
@@ -144,7 +125,7 @@ ffi::Error pull_events(ffi::ThreadPool pool, ffi::AnyBuffer ring, ffi::AnyBuffer
                        int64_t inhibitory, int64_t first_source, int64_t segments) {
   return with_delays(ring.element_type(), delay.element_type(), [&](auto t, auto d) {
     using T = decltype(t);
-    const auto rows = rows_of<T, decltype(d)>(ring, weight, first, row_ptr, target, delay, inhibitory, first_source, segments);
+    const auto rows = rows_of<T, decltype(d)>(ring, weight, first, row_ptr, target, delay, inhibitory, first_source, segments, 0);
     const bool delays = late.element_count() > 0;
     const Pull<T> p{ring.typed_data<T>(),         amplitude.typed_data<T>(), weight.typed_data<T>(),
                     late.typed_data<T>(),         to_amplitude->typed_data<T>(), now->typed_data<T>(),

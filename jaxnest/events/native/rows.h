@@ -44,6 +44,27 @@ inline std::pair<int64_t, int64_t> within(const int32_t* target, int64_t begin, 
   return {first - target, std::lower_bound(first, target + end, high) - target};
 }
 
+// The connections of a table in the buffers of a call, of which events go to `ring` and are routed by the sign of `route`.
+template <typename T, typename D>
+Rows<T, D> rows_of(ffi::AnyBuffer ring, ffi::AnyBuffer route, ffi::AnyBuffer first, ffi::AnyBuffer row_ptr,
+                   ffi::AnyBuffer target, ffi::AnyBuffer delay, int64_t inhibitory, int64_t first_source, int64_t segments,
+                   int64_t shortest) {
+  return {row_ptr.typed_data<int32_t>(),
+          target.typed_data<int32_t>(),
+          delay.typed_data<D>(),
+          route.typed_data<T>(),
+          delay.element_count() == 1,
+          route.element_count() == 1,
+          static_cast<int32_t>((row_ptr.element_count() - 1) / segments),
+          static_cast<int32_t>(first_source),
+          static_cast<int32_t>(ring.dimensions()[0]),
+          static_cast<int32_t>(ring.dimensions()[1]),
+          static_cast<int32_t>(inhibitory),
+          first.typed_data<int32_t>()[0],
+          static_cast<int32_t>(segments),
+          static_cast<int32_t>(shortest)};
+}
+
 // Calls f(T{}, D{}) with the types of the ring and of the delays.
 template <typename F>
 ffi::Error with_delays(ffi::DataType real, ffi::DataType delay, F&& f) {

@@ -7,13 +7,14 @@ ends, it is held for the fraction f and free for the rest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
 from jaxnest._values import Values
 from jaxnest.neurons._base import Env, Inputs, Neuron
+from jaxnest.simulation._plan import SourceGroup
 
 
 class Parts(NamedTuple):
@@ -73,24 +74,23 @@ def _no_random_numbers(draw: int) -> Any:
     return jnp.ones(())
 
 
-def amplitudes(spiked: Any, fraction: Any, sources: Mapping[str, Values], plan_sources: Any, first: Any, h: Any) -> Any:
-    """The rows (L + 1, n_sources) of amplitudes of the spikes of a slice; row 0 belongs to the step before the first.
+def amplitudes(
+    spiked: Any, fraction: Any, sources: Mapping[str, Values], plan_sources: Sequence[SourceGroup], first: Any, h: Any
+) -> tuple[Any, Any]:
+    """The rows (L + 1, n_sources) of amplitudes of the spikes of a slice, row 0 of the step before the first; and 1 where they may depend on
+    the time of a spike, though they may be 0.
 
     A spike at the fraction f of a step is 1 - f of a spike at its begin and f of one at its end. `spiked`, `fraction` (L, N) are those of the
     neurons, which are the first of all sources; `sources` the parameters of generators.
     """
     on = spiked.astype(fraction.dtype)
-    early, late = on * (1.0 - fraction), on * fraction
-    none = jnp.zeros_like(early[:1])
-    rows = [jnp.concatenate([early, none]) + jnp.concatenate([none, late])]
-    rows += [g.model.amplitudes(sources[g.key], first, spiked.shape[0], g.n, h)[0] for g in plan_sources]
-    return jnp.concatenate(rows, axis=1)
-
-
-def visits(spiked: Any, sources: Mapping[str, Values], plan_sources: Any, first: Any, h: Any, dtype: Any) -> Any:
-    """1 where `amplitudes` may depend on the time of a spike, though it may be 0: (L + 1, n_sources)."""
-    on = spiked.astype(dtype)
     none = jnp.zeros_like(on[:1])
-    rows = [jnp.maximum(jnp.concatenate([on, none]), jnp.concatenate([none, on]))]
-    rows += [g.model.amplitudes(sources[g.key], first, spiked.shape[0], g.n, h)[1].astype(dtype) for g in plan_sources]
-    return jnp.concatenate(rows, axis=1)
+
+    def at_both_ends(begin: Any, end: Any) -> tuple[Any, Any]:
+        return jnp.concatenate([begin, none]), jnp.concatenate([none, end])
+
+    early, late = at_both_ends(on * (1.0 - fraction), on * fraction)
+    parts = [(early + late, jnp.maximum(*at_both_ends(on, on)))]
+    parts += [g.model.amplitudes(sources[g.key], first, spiked.shape[0], g.n, h) for g in plan_sources]
+    rows, visited = (jnp.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+    return rows, visited.astype(rows.dtype)

@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxnest._declare import Declared
 from jaxnest._time import as_steps
 from jaxnest._values import Values
 from jaxnest.errors import ConfigurationError
+from jaxnest.learning.eventprop._forward import Operands, TimedState
 from jaxnest.learning.eventprop._neurons import Parts, fault
-from jaxnest.learning.eventprop._run import Operands, TimedState, run
+from jaxnest.learning.eventprop._run import run
 from jaxnest.simulation._network import Network
 from jaxnest.simulation._plan import Plan
 from jaxnest.simulation._program import Program
@@ -88,6 +90,10 @@ class EventProp:
     def set(self, params: Any, changes: Mapping[str, Any]) -> Any:
         """A copy of `params` with the values at some paths exchanged: see `Program.set`."""
         return self.program.set(params, changes)
+
+    def model_of(self, owner: str) -> type[Declared]:
+        """The model that `owner` in a path has: see `Program.model_of`."""
+        return self.program.model_of(owner)
 
     def init(self, params: Mapping[str, Any] | None = None, seed: Any = 0) -> TimedState:
         """The state at time 0: see `Program.init`."""
@@ -167,8 +173,9 @@ def _timed_plan(plan: Plan, params: Mapping[str, Any], connections: Mapping[str,
     for t in plan.tables:
         if t.model is not None:
             raise ConfigurationError(f"EventProp: {t.model.name} has no derivative here; static_synapse has")
-        if int(connections[t.key].delay.min()) < 2:
-            raise ConfigurationError("EventProp: delays must be at least two steps of h; give longer ones, or a smaller h")
+    shortest = min((int(connections[t.key].delay.min()) for t in plan.tables), default=plan.slice_steps + 1)
+    if shortest < 2:
+        raise ConfigurationError("EventProp: delays must be at least two steps of h; give longer ones, or a smaller h")
     if any(g.frozen is not None for g in plan.groups) or any(s.frozen is not None for s in plan.sources):
         raise ConfigurationError("EventProp: frozen nodes have no derivative here; leave them out")
     for s in plan.sources:
@@ -178,6 +185,5 @@ def _timed_plan(plan: Plan, params: Mapping[str, Any], connections: Mapping[str,
     for r in plan.recordings:
         if (r.sources >= neurons).any():
             raise ConfigurationError(f"EventProp: {r.recorder} records generators; connect it to neurons only")
-    delays = [int(connections[t.key].delay.min()) for t in plan.tables]
-    length = min([d - 1 for d in delays], default=32)
-    return replace(plan, slice_steps=min(length, 32), slots=plan.slots + 34)
+    length = min(plan.slice_steps, shortest - 1)
+    return replace(plan, slice_steps=length, slots=plan.slots + length)  # generators of a slice write before it is read

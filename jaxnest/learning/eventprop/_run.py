@@ -1,7 +1,6 @@
-"""A run forward, and its derivative: events travel back along the same rows, from slot to slot, as they came.
+"""A run, and its derivative: events travel back along the same rows, from slot to slot, as they came.
 
-A slice has no interaction in it (it is shorter than every delay by one step at least), so it is: generators write into the ring, its rows are
-read, neurons are stepped, their spikes' events are added. Backward the same in reverse: the derivatives in the ring are pulled along the rows of the
+Backward a slice is what it is forward (`_forward.py`) in reverse: the derivatives in the ring are pulled along the rows of the
 sources that spiked (`events/pull.py`), the steps of the slice are done again and transposed, and their inputs' derivatives
 take the place of the rows that were read.
 """
@@ -19,179 +18,17 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import CustomVJPPrimal, SymbolicZero
 
-from jaxnest._values import Values
-from jaxnest.events.pull import Met, Sums, pull, pull_matrix, push
-from jaxnest.learning.eventprop._neurons import Parts, amplitudes, timed_step, visits
+from jaxnest.events.pull import Met, Sums, pull, pull_matrix
+from jaxnest.learning.eventprop._forward import Kept, Operands, Recorded, TimedState, cuts, driven, forward, generated, steps
+from jaxnest.learning.eventprop._neurons import amplitudes
 from jaxnest.simulation._arrays import slice_if_consecutive
 from jaxnest.simulation._plan import Plan
-from jaxnest.simulation._program import sample
-from jaxnest.simulation._step import Bound, drive, generate, group_inputs
-
-
-class Operands(NamedTuple):
-    """Everything that a run depends on, beside its state: `parts` of the neurons, `sources` the parameters of spike generators, `weight` and `late` of each table,
-    `drives` parameters and constants of each generator, and the tables' connections."""
-
-    parts: Parts
-    sources: Mapping[str, Values]
-    weight: Mapping[str, Any]
-    late: Mapping[str, Any]
-    drives: Mapping[str, Any]
-    connections: Mapping[str, Any]
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class TimedState:
-    """The state of a run: `step`, `key`, `ring` and `nodes` as in `jaxnest.simulation`; `part` the fraction of a step for
-    which a refractory neuron will be held in its last step of refractoriness."""
-
-    step: Any
-    key: Any
-    ring: Any
-    nodes: Mapping[str, Any]
-    part: Mapping[str, Any]
-
-
-class Kept(NamedTuple):
-    """What the way back needs of a slice: where its neurons began, what reached them, what they and the generators did."""
-
-    nodes: Mapping[str, Any]
-    part: Mapping[str, Any]
-    arrived: Any
-    spiked: Any
-    fraction: Any
-    outputs: Mapping[str, Any]
-
-
-class Recorded(NamedTuple):
-    """By recorder, (n_steps, n): whether there was a spike, and at which fraction of the step; traces (n_steps, n)."""
-
-    spiked: Mapping[str, Any]
-    fraction: Mapping[str, Any]
-    traces: Mapping[str, Any]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def run(plan: Plan, n_steps: int, operands: Operands, state: TimedState) -> tuple[TimedState, Recorded]:
     """Advance `state` by `n_steps`."""
-    return _forward(plan, n_steps, operands, state, keep=False)[0]
-
-
-def _forward(plan: Plan, n_steps: int, operands: Operands, state: TimedState, keep: bool) -> tuple[Any, list[Any]]:
-    """The result, and what the way back needs of the whole slices and of the rest."""
-    parts = []
-    for length, count in _cuts(plan, n_steps):
-        one = partial(_slice, plan, length, operands, keep)
-
-        def step(state: TimedState, _: None, one: Any = one) -> Any:
-            return one(state)
-
-        state, (record, kept) = lax.scan(step, state, None, length=count)
-        parts.append((jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), record), kept))
-    records = [record for record, _ in parts]
-    joined = jax.tree.map(lambda *x: jnp.concatenate(x), *records) if len(records) > 1 else records[0]
-    return (state, joined), [kept for _, kept in parts]
-
-
-def _cuts(plan: Plan, n_steps: int) -> list[tuple[int, int]]:
-    """Lengths of slices, and how many there are of each."""
-    full, rest = divmod(n_steps, plan.slice_steps)
-    return [(length, count) for length, count in ((plan.slice_steps, full), (rest, 1)) if length and count]
-
-
-def _slice(plan: Plan, n: int, operands: Operands, keep: bool, state: TimedState) -> tuple[TimedState, Any]:
-    """A slice of `n` steps."""
-    first, dtype = state.step, state.ring.dtype
-    drives = {d.key: state.nodes[d.key] for d in plan.drives}
-    driven, outputs = _generated(plan, n, operands, drives, state.key, first)
-    ring = _driven(plan, operands, {k: operands.weight[k] for k in outputs}, outputs, state.ring, first)
-    slots = (first + jnp.arange(n, dtype=jnp.int32)) % plan.slots
-    arrived = ring[slots]
-    ring = ring.at[slots].set(0.0)
-    mine = {g.key: state.nodes[g.key] for g in plan.groups}
-    (stepped, part), (spiked, fraction, traces) = _steps(plan, operands.parts, mine, state.part, arrived)
-    amplitude = amplitudes(spiked, fraction, operands.sources, plan.sources, first, operands.parts.h)
-    for t in plan.tables:
-        ring = push(
-            ring,
-            amplitude.astype(dtype),
-            operands.weight[t.key],
-            operands.late[t.key],
-            first - 1,
-            operands.connections[t.key],
-            t.layout,
-            plan.native,
-        )
-    record = Recorded(
-        {r.recorder: spiked[:, slice_if_consecutive(r.sources)] for r in plan.recordings},
-        {r.recorder: fraction[:, slice_if_consecutive(r.sources)] for r in plan.recordings},
-        traces,
-    )
-    kept = Kept({**mine, **drives}, state.part, arrived, spiked, fraction, outputs) if keep else None
-    return TimedState(first + n, state.key, ring, {**driven, **stepped}, part), (record, kept)
-
-
-def _steps(plan: Plan, parts: Parts, nodes: Any, part: Any, arrived: Any) -> tuple[Any, Any]:
-    """The steps of the neurons of a slice, given what reaches them (L, columns)."""
-
-    def one(carry: Any, now: Any) -> tuple[Any, Any]:
-        nodes, part = carry
-        new, new_part, spiked, fraction = {}, {}, [], []
-        for g in plan.groups:
-            out = timed_step(
-                g.model,
-                parts.params[g.key],
-                parts.constants[g.key],
-                parts.h,
-                nodes[g.key],
-                part[g.key],
-                group_inputs(plan, g, now),
-            )
-            new[g.key], new_part[g.key] = out[:2]
-            spiked.append(out[2])
-            fraction.append(out[3])
-        traces = {s.key: sample(plan.group(s.group), new[s.group], s.fields, s.index) for s in plan.samplings}
-        return (new, new_part), (jnp.concatenate(spiked), jnp.concatenate(fraction), traces)
-
-    # of a step only its inputs are kept for the way back, the rest is computed again: fewer, larger loops in XLA
-    return lax.scan(jax.checkpoint(one, prevent_cse=False), (nodes, part), arrived)
-
-
-def _generated(plan: Plan, n: int, operands: Operands, nodes: Any, key: Any, first: Any) -> tuple[Any, Mapping[str, Any]]:
-    """The states of the generators after `n` steps, and their outputs (n, …) in each."""
-    bound = _bound(operands)
-
-    def one(nodes: Any, step: Any) -> tuple[Any, Any]:
-        new, outputs = {}, {}
-        for d in plan.drives:
-            new[d.key], outputs[d.key] = generate(plan, bound, d, nodes[d.key], key, step)
-        return new, outputs
-
-    return lax.scan(one, nodes, first + jnp.arange(n, dtype=jnp.int32))
-
-
-def _driven(plan: Plan, operands: Operands, weights: Any, outputs: Any, ring: Any, first: Any) -> Any:
-    """`ring` with the outputs of the generators of a slice."""
-    if not plan.drives:
-        return ring
-    bound = _bound(operands)
-
-    def one(ring: Any, now: Any) -> tuple[Any, None]:
-        step, output = now
-        for d in plan.drives:
-            ring = drive(plan, bound, d, weights[d.key], ring, output[d.key], step, native=False)
-        return ring, None
-
-    n = jax.tree.leaves(outputs)[0].shape[0]
-    return lax.scan(one, ring, (first + jnp.arange(n, dtype=jnp.int32), outputs))[0]
-
-
-def _bound(operands: Operands) -> Bound:
-    return Bound({}, operands.connections, operands.drives, {}, {}, operands.parts.h)
-
-
-# --- backward -----------------------------------------------------------------------------------------------------
+    return forward(plan, n_steps, operands, state, keep=False)[0]
 
 
 @jax.tree_util.register_dataclass
@@ -222,7 +59,7 @@ class _Back(NamedTuple):
 def _run_fwd(plan: Plan, n_steps: int, operands: Any, state: Any) -> Any:
     asked = [x.perturbed for x in jax.tree.leaves(operands.drives, is_leaf=_is_primal)]
     operands, state = (jax.tree.map(lambda x: x.value, tree, is_leaf=_is_primal) for tree in (operands, state))
-    result, kept = _forward(plan, n_steps, operands, state, keep=True)
+    result, kept = forward(plan, n_steps, operands, state, keep=True)
     return result, _Residuals(operands, state, kept, any(asked))
 
 
@@ -245,7 +82,7 @@ def _run_bwd(plan: Plan, n_steps: int, residuals: _Residuals, cts: Any) -> Any:
         },
     )
     done, met = n_steps, []
-    for (length, count), kept in reversed(list(zip(_cuts(plan, n_steps), residuals.kept, strict=True))):
+    for (length, count), kept in reversed(list(zip(cuts(plan, n_steps), residuals.kept, strict=True))):
         done -= length * count
         of_slices = jax.tree.map(partial(_by_slice, done, length, count), ct_record)
         starts = begin.step + done + length * jnp.arange(count, dtype=jnp.int32)
@@ -284,13 +121,13 @@ def _slice_back(plan: Plan, n: int, residuals: _Residuals, back: _Back, first: A
     parts, rebuild_parts = _split(operands.parts)
     groups = {g.key for g in plan.groups}
 
-    def steps(parts: Any, nodes: Any, part: Any, arrived: Any) -> Any:
+    def stepped(parts: Any, nodes: Any, part: Any, arrived: Any) -> Any:
         whole = rebuild_nodes(nodes)
         mine = {k: v for k, v in whole.items() if k in groups}
-        (new, part), (_, fraction, traces) = _steps(plan, rebuild_parts(parts), mine, part, arrived)
+        (new, part), (_, fraction, traces) = steps(plan, rebuild_parts(parts), mine, part, arrived)
         return _split({**whole, **new})[0], part, fraction, traces
 
-    _, steps_back = jax.vjp(steps, parts, nodes, kept.part, kept.arrived)
+    _, steps_back = jax.vjp(stepped, parts, nodes, kept.part, kept.arrived)
     to_parts, to_nodes, to_part, to_arrived = steps_back((back.nodes, back.part, to_fraction, ct.traces))
     slots = (first + jnp.arange(n, dtype=jnp.int32)) % plan.slots
     back = back._replace(
@@ -307,14 +144,12 @@ def _slice_back(plan: Plan, n: int, residuals: _Residuals, back: _Back, first: A
 def _events_back(plan: Plan, operands: Operands, back: _Back, first: Any, kept: Kept) -> tuple[Any, list[Any], Any, Any]:
     """The derivatives with respect to the fractions at which neurons spiked and the numbers of type float of
     generators."""
-    sources = operands.sources
-    inputs, rebuild = _split(sources)
+    inputs, rebuild = _split(operands.sources)
 
     def rows(fraction: Any, inputs: Any) -> Any:
         return amplitudes(kept.spiked, fraction, rebuild(inputs), plan.sources, first, operands.parts.h)
 
-    amplitude, rows_back = jax.vjp(rows, kept.fraction, inputs)
-    visited = visits(kept.spiked, sources, plan.sources, first, operands.parts.h, amplitude.dtype)
+    amplitude, rows_back, visited = jax.vjp(rows, kept.fraction, inputs, has_aux=True)
     to_amplitude, sums, met = jnp.zeros_like(amplitude), {}, {}
     for t in plan.tables:
         weight, late, table = operands.weight[t.key], operands.late[t.key], operands.connections[t.key]
@@ -334,7 +169,7 @@ def _generators_back(plan: Plan, n: int, residuals: _Residuals, back: _Back, fir
     weights = {d.key: operands.weight[d.key] for d in plan.drives}
 
     def add(weights: Any, outputs: Any) -> Any:
-        return _driven(plan, operands, weights, outputs, jnp.zeros_like(back.ring), first)
+        return driven(plan, operands, weights, outputs, jnp.zeros_like(back.ring), first)
 
     _, add_back = jax.vjp(add, weights, kept.outputs)
     to_weights, to_outputs = add_back(back.ring)
@@ -345,13 +180,13 @@ def _generators_back(plan: Plan, n: int, residuals: _Residuals, back: _Back, fir
     drives, rebuild_drives = _split(operands.drives)
     mine = {d.key for d in plan.drives}
 
-    def generated(drives: Any, nodes: Any) -> Any:
+    def sent(drives: Any, nodes: Any) -> Any:
         whole = rebuild_nodes(nodes)
         given = operands._replace(drives=rebuild_drives(drives))
-        new, outputs = _generated(plan, n, given, {k: v for k, v in whole.items() if k in mine}, residuals.begin.key, first)
+        new, outputs = generated(plan, n, given, {k: v for k, v in whole.items() if k in mine}, residuals.begin.key, first)
         return _split({**whole, **new})[0], outputs
 
-    _, generated_back = jax.vjp(generated, drives, nodes)
+    _, generated_back = jax.vjp(sent, drives, nodes)
     to_drives, to_nodes = generated_back((back.nodes, to_outputs))
     return back._replace(nodes=to_nodes, to_drives=_added(back.to_drives, to_drives))
 

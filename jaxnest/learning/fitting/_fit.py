@@ -78,11 +78,11 @@ def fit(
         raise ConfigurationError(f"validate_every={validate_every} is more than steps={steps}: nothing would be validated")
     if resume and checkpoint is None:
         raise ConfigurationError("resume=True needs checkpoint: the folder to go on from")
-    if optimiser is None:
-        import optax
+    import optax  # here, since it is slow to import
 
+    if optimiser is None:
         optimiser = optax.adam(0.01)
-    if not hasattr(optimiser, "init") or not hasattr(optimiser, "update"):
+    if not isinstance(optimiser, optax.GradientTransformation):
         raise ConfigurationError(f"optimiser={optimiser!r} must be one of optax, such as optax.adam(0.01)")
     try:
         key = key_from_seed(seed)

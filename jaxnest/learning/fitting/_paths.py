@@ -9,9 +9,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnest._declare import Declared, check_together
+from jaxnest._declare import Declared, Parameter, check_together
 from jaxnest.errors import ConfigurationError
 from jaxnest.learning.fitting._bounds import Bounded, Transform, transform
+from jaxnest.synapses._base import Synapse
 
 
 def transforms(program: Any, params: Any, parameters: Mapping[str, Any] | Sequence[str]) -> dict[str, Transform]:
@@ -33,8 +34,8 @@ def transforms(program: Any, params: Any, parameters: Mapping[str, Any] | Sequen
         if path in found:
             raise ConfigurationError(f"{path} is given twice")
         bounded = _bounded(path, spec)
-        model = _model(program, owner)
-        if name in getattr(model, "common", ()):
+        model = program.model_of(owner)
+        if issubclass(model, Synapse) and name in model.common:
             bounded = Bounded(bounded.low, bounded.high, bounded.keep_sign, True, bounded.scale)
         own, unit = _declared(program, model, name)
         found[path] = transform(path, np.asarray(start), bounded, own, unit)
@@ -65,7 +66,7 @@ def relations(program: Any, params: Any, found: Mapping[str, Transform]) -> Call
     demanding: dict[str, tuple[type[Declared], dict[str, np.ndarray]]] = {}
     for path in found:
         owner, _, name = path.rpartition(".")
-        model = _model(program, owner)
+        model = program.model_of(owner)
         known = {*model.parameters, "weight"}
         related = any(name in pair for pair in model.ordered) or model.check is not Declared.check
         if owner not in demanding and name in known and related:
@@ -101,11 +102,6 @@ def _bounded(path: str, spec: Any) -> Bounded:
     raise ConfigurationError(f"{path}: {spec!r} is no bound; give Bounded(...), positive, dale, (low, high) or None")
 
 
-def _model(program: Any, owner: str) -> type[Declared]:
-    core = getattr(program, "program", program)
-    return core._network[owner].model
-
-
 def _declared(program: Any, model: type[Declared], name: str) -> tuple[tuple[float, float], str]:
     """The bounds that the model declares for a parameter, infinite where it has none, and its unit."""
     if name == "delay_offset" and name not in model.parameters:
@@ -113,6 +109,7 @@ def _declared(program: Any, model: type[Declared], name: str) -> tuple[tuple[flo
     declared: Any = model.parameters.get(name) or model.states.get(name)
     if declared is None:
         return (-math.inf, math.inf), ""
-    lows = [x for x in (getattr(declared, "gt", None), declared.ge) if x is not None]
-    highs = [x for x in (getattr(declared, "lt", None), getattr(declared, "le", None)) if x is not None]
+    bounded = isinstance(declared, Parameter)  # a state has a lower bound at most
+    lows = [x for x in (declared.gt if bounded else None, declared.ge) if x is not None]
+    highs = [x for x in ((declared.lt, declared.le) if bounded else ()) if x is not None]
     return (max(lows, default=-math.inf), min(highs, default=math.inf)), declared.unit
