@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
-from jax import lax
+
+from jaxnest.events import ring as ring_row
 
 if TYPE_CHECKING:
     from jaxnest.events.deliver import Layout, Table
@@ -60,9 +61,7 @@ def _by_sign(w: Any) -> tuple[Any, Any]:
 def _add(ring: Any, column: int, values: Any, first: Any) -> Any:
     """`ring` with `values` (L, n) added to the slots of the steps `first` ..., from `column` on."""
     for lag in range(values.shape[0]):
-        at = ((first + lag) % ring.shape[0], jnp.int32(column))
-        now = lax.dynamic_slice(ring, at, (1, values.shape[1]))
-        ring = lax.dynamic_update_slice(ring, now + values[lag][None], at)
+        ring = ring_row.add(ring, values[lag], (first + lag) % ring.shape[0], column)
     return ring
 
 
