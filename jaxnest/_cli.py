@@ -1,4 +1,4 @@
-"""The command line: `jaxnest demo`, `jaxnest run`, `jaxnest info`."""
+"""The command line: `jaxnest demo`, `jaxnest run`, `jaxnest launch`, `jaxnest info`."""
 
 from __future__ import annotations
 
@@ -53,6 +53,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("script", help="the Python file")
     run.add_argument("arguments", nargs=argparse.REMAINDER, help="what the script finds in sys.argv[1:]")
     run.set_defaults(command=_run)
+    launch = commands.add_parser(
+        "launch",
+        help="run a script in several processes",
+        description="Runs a script that uses jaxnest.distributed in several processes of this machine, which together are one run: a try-out "
+        "of what SLURM or mpirun do on a cluster.",
+    )
+    launch.add_argument("-n", type=int, required=True, metavar="N", help="how many processes")
+    launch.add_argument("script", help="the Python file")
+    launch.add_argument("arguments", nargs=argparse.REMAINDER, help="what the script finds in sys.argv[1:]")
+    launch.set_defaults(command=_launch)
     info = commands.add_parser("info", help="versions, devices, lowerings, caches")
     info.set_defaults(command=_info)
     return parser
@@ -77,6 +87,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
     run(arguments.script, arguments.arguments)
     return 0
+
+
+def _launch(arguments: argparse.Namespace) -> int:
+    from jaxnest.distributed import launch
+
+    return launch(arguments.n, arguments.script, arguments.arguments)
 
 
 def _info(_: argparse.Namespace) -> int:

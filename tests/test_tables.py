@@ -9,7 +9,7 @@ import pytest
 import jaxnest as jn
 from jaxnest.connectivity import rows, sampling
 from jaxnest.events import native
-from jaxnest.simulation import _program, _tables
+from jaxnest.simulation import _names, _tables
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_one_value_for_a_whole_table_needs_no_index(small_chunks, monkeypatch):
     def refuse(*_):
         raise AssertionError("a table is laid out again")
 
-    monkeypatch.setattr(_program, "places_of", refuse)
+    monkeypatch.setattr(_names, "places_of", refuse)
     params = program.set(program.params, {"distinct.weight": -1.0, "all.weight": 7.0, "stdp.weight": 3.0, "lossy.weight": 1.0})
     assert params["tables"]["distinct"].weight.shape == params["tables"]["lossy"].weight.shape == (1,)
     for name, value in (("distinct", -1.0), ("all", 7.0), ("stdp", 3.0), ("lossy", 1.0)):

@@ -45,6 +45,15 @@ class Part:
     shift: Callable[[int, int], np.ndarray] | None
     values: Callable[[int, int], Sequence[np.ndarray]]
 
+    @property
+    def chunks(self) -> np.ndarray:
+        """The chunks that have connections of ours."""
+        bounds = self.drawing.bounds
+        if self.every or bounds is None:
+            return np.arange(self.drawing.chunks)
+        wanted = np.concatenate(([0], np.cumsum(self.columns >= 0)))
+        return np.flatnonzero(wanted[bounds[1:]] > wanted[bounds[:-1]])
+
 
 class Segments(NamedTuple):
     """How rows are cut: into so many segments, by a first value from `lowest` on."""
@@ -84,8 +93,9 @@ def sort_into_rows(
 
     **Raises:** `ConfigurationError` for more than 2³¹ - 1 connections, and what the parts raise.
     """
-    jobs = [(part, k) for part in parts for k in range(part.drawing.chunks)]
-    expected = np.concatenate([np.zeros(1), *(p.drawing.expected for p in parts)]).cumsum()
+    chosen = {id(part): part.chunks for part in parts}
+    jobs = [(part, int(k)) for part in parts for k in chosen[id(part)]]
+    expected = np.concatenate([np.zeros(1), *(p.drawing.expected[chosen[id(p)]] for p in parts)]).cumsum()
     if all(p.every for p in parts) and expected[-1] > 1.01 * LARGEST:
         raise _too_many(what, expected[-1])
     shares = _shares(expected, min(threads(), len(jobs)))
@@ -102,7 +112,8 @@ def sort_into_rows(
 
         each(count)
         for part in parts:
-            part.drawing.note(sizes[id(part)])
+            if len(chosen[id(part)]) == part.drawing.chunks:
+                part.drawing.note(sizes[id(part)])
         row_ptr = np.zeros(n_rows + 1, np.int64)
         np.cumsum(counts.sum(axis=0, dtype=np.int64), out=row_ptr[1:])
         if row_ptr[-1] > LARGEST:

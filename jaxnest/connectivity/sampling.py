@@ -60,16 +60,24 @@ class Drawing:
 
     **Arguments:** `draw(k)`: the connections of chunk k: positions of sources and targets, two new int32 arrays.
     `sizes` (chunks,): how many connections each chunk has, or None where that is random; `expected` (chunks,): about how
-    many.
+    many. `bounds` (chunks + 1,): the targets of chunk k lie in ``bounds[k] : bounds[k + 1]`` (None: anywhere); `targeted`: how many connections
+    each target has, or about how many, where that is known without drawing (None: it is not).
     """
 
     def __init__(
-        self, draw: Callable[[int], Pairs], sizes: np.ndarray | None = None, expected: np.ndarray | None = None
+        self,
+        draw: Callable[[int], Pairs],
+        sizes: np.ndarray | None = None,
+        expected: np.ndarray | None = None,
+        bounds: np.ndarray | None = None,
+        targeted: np.ndarray | None = None,
     ) -> None:
         known = sizes if expected is None else expected
         assert known is not None
         self.draw = draw
         self.expected = np.asarray(known)
+        self.bounds = bounds
+        self._targeted = targeted
         self._sizes = sizes
 
     @property
@@ -82,6 +90,15 @@ class Drawing:
         if self._sizes is None:
             self._sizes = np.array([len(self.draw(k)[0]) for k in range(self.chunks)], np.int64)
         return self._sizes
+
+    def degrees(self, n_post: int) -> np.ndarray:
+        """About how many connections each of the `n_post` targets has, float64."""
+        if self._targeted is not None:
+            return self._targeted.astype(np.float64)
+        counts = np.zeros(n_post)
+        for k in range(self.chunks):
+            counts += np.bincount(self.draw(k)[1], minlength=n_post)
+        return counts
 
     def note(self, sizes: np.ndarray) -> None:
         """Keep the sizes that were found while drawing all chunks."""
@@ -117,7 +134,7 @@ def by_rows(degrees: np.ndarray, draw: Callable[[int, slice], np.ndarray], *, ro
         row = np.repeat(np.arange(rows.start, rows.stop, dtype=np.int32), degrees[rows])
         return (partners, row) if rows_are_targets else (row, partners)
 
-    return Drawing(chunk, sizes)
+    return Drawing(chunk, sizes, bounds=bounds, targeted=degrees) if rows_are_targets else Drawing(chunk, sizes)
 
 
 def by_index(n: int, take: Callable[[slice], Pairs]) -> Drawing:
@@ -141,7 +158,7 @@ def by_cells(stream: Stream, p: float, n_pre: int, n_post: int, own: np.ndarray 
             pre, post = pre[keep], post[keep]
         return pre, post
 
-    return Drawing(chunk, expected=np.diff(bounds) * per_row)
+    return Drawing(chunk, expected=np.diff(bounds) * per_row, bounds=bounds, targeted=np.full(n_post, per_row))
 
 
 def with_mirror(forward: Drawing, source_of: np.ndarray, target_of: np.ndarray) -> Drawing:

@@ -111,6 +111,13 @@ class PerConnection:
         sizes = self._drawing.sizes
         return np.concatenate([self.first()[:0], *(self.chunk(k, int(n)) for k, n in enumerate(sizes))])
 
+    def span(self) -> tuple[int, int]:
+        """The least and the largest of the values (integers) of all connections, of which there is at least one."""
+        if not self.drawn:
+            return int(self._value.min()), int(self._value.max())
+        chunks = [self.chunk(k, int(n)) for k, n in enumerate(self._drawing.sizes) if n]
+        return min(int(c.min()) for c in chunks), max(int(c.max()) for c in chunks)
+
     def only(self) -> PerConnection | None:
         """The one number that all values are, as it would be if given so; None if they differ."""
         first = self.first()

@@ -173,7 +173,7 @@ class Readout:
     def _events_of(self, wired: Any, trails: Mapping[str, tuple[np.ndarray, ...]]) -> Rows | None:
         program = self._engine.sim.program
         order, rows, offset = program.order_of(wired.name), [], 0
-        for key, _, n in program._connection_parts(wired.name):
+        for key, _, n in program.connection_parts(wired.name):
             if key in trails:
                 step, place, weight = trails[key]
                 rows.append((step.astype(np.int64) + 1, order[place + offset], weight))

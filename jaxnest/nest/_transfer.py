@@ -33,13 +33,14 @@ def transfer(old: Engine, new: Engine) -> None:
         sources = np.zeros(len(new.sources), np.int64) - 1
         for g in new.sim.program.plan.groups:
             for h in old.sim.program.plan.groups:
-                if h.model is not g.model or h.dims != g.dims:
+                if not issubclass(g.model, h.model) or h.dims != g.dims:
                     continue
                 here, there = _common(old, new, h, g)
                 if not len(here):
                     continue
+                was = before.nodes[h.key]
                 nodes[g.key] = Values(
-                    {k: v.at[..., here].set(before.nodes[h.key][k][..., there]) for k, v in nodes[g.key].items()}
+                    {k: v.at[..., here].set(was[k][..., there]) if k in was else v for k, v in nodes[g.key].items()}
                 )
                 sources[g.source + here] = h.source + there
                 _move_ring(before, ring, old, new, h, g, here, there)
@@ -205,7 +206,7 @@ def _senders(engine: Engine, model: str) -> np.ndarray:
 
 def _put_states(engine: Engine, state: Any, name: str, values: dict[str, np.ndarray]) -> Any:
     tables, done = dict(state.tables), 0
-    for key, index, n in engine.sim.program._connection_parts(name):
+    for key, index, n in engine.sim.program.connection_parts(name):
         synapse = tables[key].synapse
         new = {k: synapse[k].at[index].set(v[done : done + n]) for k, v in values.items()}
         tables[key] = tables[key]._replace(synapse=synapse.replace(**new))

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from jaxnest.events.compact import nth, pack
+from jaxnest.events.exchange import gather
 from jaxnest.events.native.call import in_place
 from jaxnest.events.plastic import Trail
 from jaxnest.simulation._arrays import slice_if_consecutive
-from jaxnest.simulation._plan import Plan, Sampling, State
+from jaxnest.simulation._plan import HERE, Plan, Sampling, State
 from jaxnest.simulation._relative import rebased
-from jaxnest.simulation._step import bind, finish_slice, step
+from jaxnest.simulation._step import Bound, bind, finish_slice, step
 
 _BLOCK = 128
 
@@ -82,38 +82,49 @@ def advance(
     end = state.step + n_steps
     buffers = empty(buffers)
 
-    def more(carry: tuple[State, Buffers]) -> Any:
-        state, buffers = carry
-        go = (state.step < end) & (state.fault < 0)
-        if buffers.spikes is not None:
-            room = buffers.spikes.step.shape[0] - _BLOCK
-            go &= buffers.spikes.count + plan.slice_steps * plan.n_sources <= room
-        for s in plan.samplings:
-            go &= buffers.samples[s.key].count + plan.slice_steps <= buffers.samples[s.key].step.shape[0]
-        for t in plan.tables:
-            if t.key in buffers.trails:
-                go &= buffers.trails[t.key].count + plan.slice_steps * t.n < buffers.trails[t.key].step.shape[0]
-        return go
+    def more(carry: tuple[State, Buffers, Any]) -> Any:
+        state, buffers, ready = carry
+        return (state.step < end) & (ready if plan.axis else _ready(plan, state, buffers))
 
-    def one_slice(carry: tuple[State, Buffers]) -> tuple[State, Buffers]:
-        state, buffers = carry
+    def one_slice(carry: tuple[State, Buffers, Any]) -> tuple[State, Buffers, Any]:
+        state, buffers, ready = carry
         begin = state.step
         stop = jnp.minimum(end, begin - begin % plan.slice_steps + plan.slice_steps)
 
         def one_step(_: Any, carry: tuple[State, dict[str, SampleBuffer]]) -> tuple[State, dict[str, SampleBuffer]]:
             state, samples = carry
             state = step(plan, bound, fire, state, native=plan.native)
-            return state, {s.key: _sample(plan, s, samples[s.key], state) for s in plan.samplings}
+            return state, {s.key: _sample(plan, s, samples[s.key], state, bound) for s in plan.samplings}
 
         state, samples = lax.fori_loop(begin, stop, one_step, (state, buffers.samples))
         spikes = buffers.spikes
         if spikes is not None:
-            spikes = _record(plan, spikes, state, begin)
+            spikes = _record(plan, spikes, state, begin, bound)
         complete = True if plan.slice_steps == 1 else state.step % plan.slice_steps == 0
-        state, trails = finish_slice(plan, bound, state, buffers.trails, complete, native=plan.native)
-        return state, Buffers(spikes, samples, dict(trails))
+        gathered = None
+        if plan.axis:
+            here = bound.connections[HERE]
+            mine = state.pending if complete is True else jnp.where(complete, state.pending, 0)
+            ready = _ready(plan, state, Buffers(spikes, samples, buffers.trails))
+            gathered, ready = gather(mine, here.number, plan.n_all, ready, plan.axis, amplitudes=plan.multiple)
+        state, trails = finish_slice(plan, bound, state, buffers.trails, complete, native=plan.native, gathered=gathered)
+        return state, Buffers(spikes, samples, dict(trails)), ready
 
-    return lax.while_loop(more, one_slice, (state, buffers))
+    return lax.while_loop(more, one_slice, (state, buffers, jnp.bool_(True)))[:2]
+
+
+def _ready(plan: Plan, state: State, buffers: Buffers) -> Any:
+    """Whether all is well, and buffers have room for another slice."""
+    ready = state.fault < 0
+    if buffers.spikes is not None:
+        room = buffers.spikes.step.shape[0] - _BLOCK
+        ready &= buffers.spikes.count + plan.slice_steps * plan.n_sources <= room
+    for s in plan.samplings:
+        ready &= buffers.samples[s.key].count + plan.slice_steps <= buffers.samples[s.key].step.shape[0]
+    for t in plan.tables:
+        if t.key in buffers.trails:
+            ready &= buffers.trails[t.key].count + plan.slice_steps * t.n < buffers.trails[t.key].step.shape[0]
+    return ready
 
 
 def empty(buffers: Buffers) -> Buffers:
@@ -126,12 +137,12 @@ def empty(buffers: Buffers) -> Buffers:
     )
 
 
-def _sample(plan: Plan, s: Sampling, buffer: SampleBuffer, state: State) -> SampleBuffer:
+def _sample(plan: Plan, s: Sampling, buffer: SampleBuffer, state: State, bound: Bound) -> SampleBuffer:
     """Write the states after a step to the next row; keep the row if the multimeter samples here."""
     stamp = state.step
     keep = (stamp > s.start) & (stamp <= s.stop) & ((stamp - s.offset) % s.interval == 0) & (stamp >= s.offset)
     row = jnp.minimum(buffer.count, buffer.step.shape[0] - 1)
-    index = slice_if_consecutive(s.index)
+    index = slice_if_consecutive(s.index) if bound.here is None else bound.here.read[s.key]
     group, states = plan.group(s.group), state.nodes[s.group]
     values = {
         f: lax.dynamic_update_index_in_dim(v, group.read(states, f)[..., index].astype(v.dtype), row, 0)
@@ -141,13 +152,11 @@ def _sample(plan: Plan, s: Sampling, buffer: SampleBuffer, state: State) -> Samp
     return SampleBuffer(step, values, buffer.count + keep)
 
 
-def _record(plan: Plan, buffer: SpikeBuffer, state: State, begin: Any) -> SpikeBuffer:
+def _record(plan: Plan, buffer: SpikeBuffer, state: State, begin: Any, bound: Bound) -> SpikeBuffer:
     """Append the spikes of the steps `begin` ... ``state.step - 1``, which lie in one slice."""
-    recorded = np.zeros(plan.n_sources, bool)
-    for r in plan.recordings:
-        recorded[r.sources] = True
+    recorded = jnp.asarray(plan.recorded) if bound.here is None else bound.here.recorded
     first = begin - begin % plan.slice_steps
-    given = (state.pending, jnp.asarray(recorded), first, begin - first, state.step - first)
+    given = (state.pending, recorded, first, begin - first, state.step - first)
     return SpikeBuffer(*in_place("record", given, buffer)) if plan.native else _append(*given, buffer)
 
 

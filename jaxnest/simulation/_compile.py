@@ -15,6 +15,7 @@ from jaxnest._values import Values
 from jaxnest.devices._base import Drive, Source
 from jaxnest.errors import ConfigurationError
 from jaxnest.events import native
+from jaxnest.neurons._base import Neuron
 from jaxnest.simulation import _plan
 from jaxnest.simulation._arrays import concat
 from jaxnest.simulation._drives import drive_plans, recorded_drives, samplings, spike_recordings
@@ -27,6 +28,7 @@ from jaxnest.simulation._layout import (
     stack,
 )
 from jaxnest.simulation._network import Network
+from jaxnest.simulation._part import Part
 from jaxnest.simulation._tables import table_plans
 
 #: a slice is not longer than this, whatever the smallest delay (the spikes of a slice are held in one array)
@@ -45,16 +47,31 @@ def compile_plan(
     reset: str,
     min_delay: float | None = None,
     waiting: float | None = None,
+    part: Part | None = None,
 ) -> tuple[_plan.Plan, Build]:
-    """Lay out the network: the plan, and with it the parameters, the connections, and where each name went."""
+    """Lay out the network, or a part of it: the plan, and with it the parameters, the connections, and where each name went."""
     _check_options(delivery, lowering, solver, substeps, reset)
     dtype = np.dtype(jax.dtypes.canonicalize_dtype(float))
-    groups, inhibitory, columns = group_populations(net)
+    here = net.restricted(part)
+    groups, inhibitory, columns = group_populations(here)
     sources, n_sources = number_sources(net, groups)
     recorded = recorded_drives(net, n_sources)
-    n_sources += sum(r.plan.n for r in recorded)
-    params: dict[str, Any] = {"h": np.asarray(net.h, dtype), "nodes": _node_values(net, groups, dtype), "tables": {}}
-    b = Build(net, Index(net, groups, sources), n_sources, inhibitory, columns, dtype, params, matrices=delivery == "matrix")
+    more = sum(r.plan.n for r in recorded)
+    n_sources += more
+    n_all = sum(p.n for p in net.populations if issubclass(p.model, (Neuron, Source))) + more
+    params: dict[str, Any] = {"h": np.asarray(net.h, dtype), "nodes": _node_values(here, groups, dtype), "tables": {}}
+    slot = columns if part is None else group_populations(net)[2]
+    b = Build(
+        net,
+        Index(net, groups, sources, part),
+        n_all,
+        inhibitory,
+        slot,
+        dtype,
+        params,
+        matrices=delivery == "matrix",
+        part=part,
+    )
     drives = drive_plans(b)
     for r in recorded:
         drives.append(r.plan)
@@ -86,9 +103,16 @@ def compile_plan(
         solver=solver,
         substeps=substeps,
         reset=reset,
-        source_ids=concat([b.index.source_ids(), *(b.index.pops[r.plan.population].first + r.index for r in recorded)]),
+        source_ids=concat([_source_ids(net), *(b.index.pops[r.plan.population].first + r.index for r in recorded)]),
+        n_all=n_all,
     )
     return replace(plan, fingerprint=_fingerprint(plan)), b
+
+
+def _source_ids(net: Network) -> np.ndarray:
+    """The identity of each source of the network."""
+    groups, _, _ = group_populations(net)
+    return Index(net, groups, number_sources(net, groups)[0]).source_ids()
 
 
 def _fingerprint(plan: _plan.Plan) -> str:

@@ -73,13 +73,13 @@ def drive_plans(b: Build) -> list[_plan.DrivePlan]:
         for k, (pop, _) in enumerate(proj.pre):
             for j, group in enumerate(touched):
                 rows = np.flatnonzero((devices[sources] == k) & (which[targets] == j))
-                if not len(rows):
+                if not len(rows) and b.part is None:
                     continue
                 key = f"{proj.name}[{pop.name},{group.key}]"
                 place = local[targets[rows]]
                 column = columns_of(group, kind, place, at(proj.receptor, rows))
                 delay = np.atleast_1d(at(delays, rows))
-                block = bool((np.diff(column) == 1).all() and (delay == delay[0]).all())
+                block = bool(len(rows) and (np.diff(column) == 1).all() and (delay == delay[0]).all())
                 b.connections[key] = Values(
                     device=local_device[sources[rows]].astype(np.int32),
                     column=column[:1] if block else column,

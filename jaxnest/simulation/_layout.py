@@ -15,6 +15,7 @@ from jaxnest.neurons._base import Neuron, Routing
 from jaxnest.simulation import _plan
 from jaxnest.simulation._arrays import concat
 from jaxnest.simulation._network import Network, Nodes, Population, Projection
+from jaxnest.simulation._part import Part
 
 
 def drive_kind(projection: Projection) -> str | None:
@@ -95,29 +96,35 @@ def number_sources(net: Network, groups: Sequence[_plan.Group]) -> tuple[list[_p
 
 
 class Index:
-    """Finds sources and input columns of nodes."""
+    """Finds sources and input columns of nodes. With `part`, `groups` are those of a part of the network; sources keep their numbers."""
 
-    def __init__(self, net: Network, groups: Sequence[_plan.Group], sources: Sequence[_plan.SourceGroup]) -> None:
+    def __init__(
+        self, net: Network, groups: Sequence[_plan.Group], sources: Sequence[_plan.SourceGroup], part: Part | None = None
+    ) -> None:
         self.groups = {m.population: (g, m) for g in groups for m in g.members}
         self.group_list = groups
         self.source_list = sources
+        self.part = part
         self.pops = {p.name: p for p in net.populations}
-        self.start = {s.key: s.source for s in sources}
-        self.start.update({m.population: g.source + m.start for g in groups for m in g.members})
+        whole, behind = (groups, sources) if part is None else _whole(net)
+        self.start = {s.key: s.source for s in behind}
+        self.start.update({m.population: g.source + m.start for g in whole for m in g.members})
 
     def sources_of(self, nodes: Nodes) -> np.ndarray:
         return concat([self.start[pop.name] + index for pop, index in nodes])
 
     def parts_by_group(self, nodes: Nodes) -> tuple[list[_plan.Group], np.ndarray, np.ndarray]:
-        """The groups that the selection touches; for each node the number of its group, and its place in it."""
+        """The groups that the selection touches; for each node the number of its group, and its place in it; both -1 for nodes of
+        other parts."""
         touched: list[_plan.Group] = []
         which, local = [], []
         for pop, index in nodes:
             group, member = self.groups[pop.name]
             if group not in touched:
                 touched.append(group)
-            which.append(np.full(len(index), touched.index(group), np.int32))
-            local.append((member.start + index).astype(np.int32))
+            here = index if self.part is None else self.part.local(pop.name, index)
+            which.append(np.where(here < 0, -1, touched.index(group)).astype(np.int32))
+            local.append(np.where(here < 0, -1, member.start + here).astype(np.int32))
         return touched, concat(which), concat(local)
 
     def modulator(self, node: Nodes) -> tuple[str, int]:
@@ -129,6 +136,11 @@ class Index:
         ids = [g.ids for g in self.group_list]
         ids += [np.arange(self.pops[s.key].first, self.pops[s.key].first + s.n, dtype=np.int32) for s in self.source_list]
         return concat(ids)
+
+
+def _whole(net: Network) -> tuple[list[_plan.Group], list[_plan.SourceGroup]]:
+    groups, _, _ = group_populations(net)
+    return groups, number_sources(net, groups)[0]
 
 
 def stack(net: Network, members: Sequence[_plan.Member], dtype: Any) -> Values:
@@ -196,19 +208,21 @@ class Layouts:
 
 @dataclass
 class Build:
-    """A network while it is laid out: where its nodes are (`index`, `n_sources`, `inhibitory`, `columns`), and the parameters,
+    """A network while it is laid out: where its nodes are (`index`, `n_sources`, `inhibitory`), and the parameters,
     connections and places of names so far. `spiking_delays` and `driving_delays`: the shortest and the longest delay, in
     steps, of connections of spiking sources and of generators, as far as they are known. `matrices`: whether
-    tables may be matrices."""
+    tables may be matrices. `n_sources` and `slot` (the columns of the ring buffer) are those of the whole network, also where
+    this is a `part` of it."""
 
     net: Network
     index: Index
     n_sources: int
     inhibitory: int
-    columns: int
+    slot: int
     dtype: Any
     params: dict[str, Any]
     matrices: bool = False
+    part: Part | None = None
     connections: dict[str, Any] = field(default_factory=dict)
     layouts: Layouts = field(default_factory=Layouts)
     spiking_delays: list[tuple[int, int]] = field(default_factory=list)

@@ -39,6 +39,7 @@ from jaxnest.synapses import synapses
 from jaxnest.synapses._base import Synapse
 
 if TYPE_CHECKING:
+    from jaxnest.simulation._part import Part
     from jaxnest.simulation._program import Program
 
 
@@ -201,6 +202,16 @@ class Network:
         if name not in known:
             raise ConfigurationError(f"no population or projection {name!r}; {nearest(name, list(known))}")
         return known[name]
+
+    def restricted(self, part: Part | None) -> Network:
+        """The network with the populations of a part only; projections still speak of the whole ones."""
+        if part is None:
+            return self
+        here = Network.__new__(Network)
+        here.h, here.seed = self.h, self.seed
+        here.populations = [part.population(p) for p in self.populations]
+        here.projections, here.recordings = self.projections, self.recordings
+        return here
 
     def generator(self, *path: int) -> np.random.Generator:
         """The counter-based generator of random numbers for one purpose, given by numbers."""

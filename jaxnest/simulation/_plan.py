@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -157,10 +157,28 @@ class SpikeRecording:
     sources: np.ndarray = field(compare=False)
 
 
+class Here(NamedTuple):
+    """What differs from part to part of a network, and is a constant elsewhere: by group the `ids` (n,) of its neurons, by sampling the places `read`
+    in its group; `number` (n_sources,) that each source has in the whole network, -1 for those that are no part of it, and whether it
+    is `recorded`."""
+
+    ids: Mapping[str, Any]
+    read: Mapping[str, Any]
+    number: Any
+    recorded: Any
+
+
+#: the key of `Here` among the connections (no projection's name has a dot)
+HERE = ".here"
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything static about a compiled network. Equal plans compile to the same program: `fingerprint` stands for the
-    arrays that enter it as constants."""
+    arrays that enter it as constants.
+
+    Where the network is parted over the devices of the mesh's `axis`, this is the plan of any of its parts, whose arrays are in `Here`: `n_sources`
+    are those of a part, `n_all` those of the network, which is what tables and queues count by, and recordings and `source_ids`."""
 
     slice_steps: int
     slots: int
@@ -182,6 +200,8 @@ class Plan:
     reset: str
     source_ids: np.ndarray = field(compare=False)
     fingerprint: str = ""
+    n_all: int = 0
+    axis: str = ""
 
     @property
     def waiting(self) -> np.ndarray | None:
@@ -211,6 +231,19 @@ class Plan:
     def modulation(self, t: TablePlan, spikes: Any) -> Any:
         """Of the spikes (L, n_sources) those (L,) that the transmitter of a table's synapses received, None if it has none."""
         return None if t.modulator is None else spikes[:, self.group(t.modulator[0]).source + t.modulator[1]]
+
+    @property
+    def multiple(self) -> bool:
+        """Whether there are spikes other than 0 and 1."""
+        return any(g.multiple for g in self.groups) or bool(self.sources) or any(d.source >= 0 for d in self.drives)
+
+    @property
+    def recorded(self) -> np.ndarray:
+        """Which sources (n_all,) spike recorders listen to."""
+        recorded = np.zeros(self.n_all, bool)
+        for r in self.recordings:
+            recorded[r.sources] = True
+        return recorded
 
     def group(self, key: str) -> Group:
         return next(g for g in self.groups if g.key == key)

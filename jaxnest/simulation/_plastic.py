@@ -36,10 +36,14 @@ def synapse_parameters(t: TablePlan, p: Values) -> Values:
     return Values({name: p[name] for name in names})
 
 
-def make_room(plan: Plan, bound: Bound, state: State) -> State:
-    """Where a spike log is nearly full, let all its synapses use what it holds."""
+def make_room(plan: Plan, bound: Bound, state: State, now: Any = None) -> State:
+    """Where a spike log is nearly full, let all its synapses use what it holds; if `now`, a stamp, is given, those of all logs."""
     logs: dict[str, Log] = {g.key: state.history[g.key] for g in plan.groups if g.plastic}
-    full = {key: jnp.max(log.count - log.consumed) > plan.log_length // 2 for key, log in logs.items()}
+    full = {
+        key: jnp.max(log.count - log.consumed) > plan.log_length // 2 if now is None else jnp.bool_(True)
+        for key, log in logs.items()
+    }
+    now = state.step if now is None else now
     synapses = dict(state.tables)
     for key in logs:
         tables = [t for t in plan.tables if t.model is not None and t.model.reads_post and t.post_group == key]
@@ -49,7 +53,7 @@ def make_room(plan: Plan, bound: Bound, state: State) -> State:
             new = {}
             for t in tables:
                 q = synapse_parameters(t, bound.params["tables"][t.key])
-                given = q, state.step, bound.connections[t.key], log, rate, bound.h, plan.native
+                given = q, now, bound.connections[t.key], log, rate, bound.h, plan.native
                 modulator = None if t.modulator is None else logs[t.modulator[0]]
                 new[t.key] = bring_up_to_date(rule_of(t), carry[1][t.key], *given, modulator)
             return jnp.zeros((), bool), new

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxnest._declare import Declared, nearest
 from jaxnest._time import as_steps
 from jaxnest._values import Values
 from jaxnest.errors import ConfigurationError
@@ -24,12 +23,11 @@ from jaxnest.events.surrogate import spike_function
 from jaxnest.simulation._arrays import slice_if_consecutive
 from jaxnest.simulation._compile import compile_plan
 from jaxnest.simulation._foreseen import foreseen
-from jaxnest.simulation._layout import Held, Layouts
+from jaxnest.simulation._names import Names
 from jaxnest.simulation._network import Network
 from jaxnest.simulation._plan import Group, Plan, State
-from jaxnest.simulation._relative import kept, rebased, whole, with_origins
+from jaxnest.simulation._relative import rebased, with_origins
 from jaxnest.simulation._step import Bound, bind, emitted, finish_slice, flush, step
-from jaxnest.simulation._tables import places_of
 
 
 class Record(NamedTuple):
@@ -46,7 +44,7 @@ class Record(NamedTuple):
     traces: dict[str, Values]
 
 
-class Program:
+class Program(Names):
     """A network laid out for running: see `Network.compile`.
 
     `params` and `connections` are pytrees (parameters, weights and initial states; event tables); `init` makes a
@@ -87,9 +85,7 @@ class Program:
         min_delay: float | None = None,
         waiting: float | None = None,
     ) -> None:
-        self.h = network.h
         self.plan: Plan
-        self._layouts: Layouts
         self.fire = spike_function(surrogate, dampening)
         options: dict[str, Any] = {
             "delivery": delivery,
@@ -99,14 +95,9 @@ class Program:
             "reset": reset,
         }
         self.plan, build = compile_plan(network, **options, min_delay=min_delay, waiting=waiting)
-        self._layouts = build.layouts
-        self._network = network
-        self._index = build.index
-        self._places: dict[tuple[str, int], tuple[np.ndarray, np.ndarray]] = {}
         tables = jax.device_put(build.params.pop("tables"))  # unlike asarray, does not copy aligned arrays
         self.params = {**jax.device_put(jax.tree.map(np.array, build.params)), "tables": tables}
-        self.connections = jax.device_put(build.connections)
-        self._populations = {p.name: p for p in network.populations}
+        super().__init__(network, self.plan, build.layouts, build.index, jax.device_put(build.connections))
 
     def init(self, params: Mapping[str, Any] | None = None, seed: Any = 0) -> State:
         """The state at time 0, a pure function of the parameters (initial states and weights are among them).
@@ -202,159 +193,6 @@ class Program:
             parts.setdefault(s.recorder, []).append(kept)
         return {name: jax.tree.map(lambda *x: jnp.concatenate(x, axis=1), *several) for name, several in parts.items()}
 
-    # --- from names to arrays -------------------------------------------------------------------------------------
-
-    def get(self, tree: Mapping[str, Any] | State, path: str) -> Any:
-        """The values that `path` names in the parameters (or, for weights that change, in a state).
-
-        A path is ``"population.parameter"``, ``"generator.parameter"``, or ``"projection.weight"`` or another
-        parameter of a projection. **Returns:** (n,) one value a node, or one a connection in the order of
-        `connections_of`; (n_values, n) for vector parameters.
-
-        **Raises:** `ConfigurationError` for an unknown path.
-        """
-        owner, name = self._split(path)
-        if owner in self._populations:
-            group, start, n = self._place(owner)
-            values = tree.nodes[group] if isinstance(tree, State) else tree["nodes"][group]
-            _lookup(values, owner, name)
-            value = whole(values, name)
-            return value[..., start : start + n] if value.shape[-1] != 1 else jnp.broadcast_to(value, (*value.shape[:-1], n))
-        parts = []
-        for key, index, n in self._connection_parts(owner):
-            values = tree.tables[key].synapse if isinstance(tree, State) else tree["tables"][key]
-            value = _lookup(values, owner, name)
-            parts.append(jnp.broadcast_to(value, (n,)) if value.shape[0] == 1 else value[index])
-        if not parts:
-            return jnp.zeros(0, self.params["h"].dtype)
-        return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
-
-    def set(self, tree: Any, changes: Mapping[str, Any]) -> Any:
-        """A copy of the parameters (or of a state) with the values at some paths exchanged; pure, differentiable.
-
-        A value is a number or an array as `get` returns it. Where one number has served all nodes of several
-        populations, setting one population's makes room for one a node (and compiles anew, once).
-
-        **Raises:** `ConfigurationError` for an unknown path or a wrong shape.
-        """
-        for path, value in changes.items():
-            owner, name = self._split(path)
-            if isinstance(tree, State):
-                tree = self._set_in_state(tree, owner, name, value)
-            elif owner in self._populations:
-                group, start, n = self._place(owner)
-                old = _lookup(tree["nodes"][group], owner, name)
-                new = _put(path, old, slice(start, start + n), n, self._group_size(group), value)
-                tree = {**tree, "nodes": {**tree["nodes"], group: tree["nodes"][group].replace(**{name: new})}}
-            else:
-                done = 0
-                tables = dict(tree["tables"])
-                parts = self._connection_parts(owner)
-                total = sum(n for _, _, n in parts)
-                for key, index, n in parts:
-                    old = _lookup(tables[key], owner, name)
-                    size = self._table_size(key)
-                    part = _part(path, value, done, n, total)
-                    tables[key] = tables[key].replace(**{name: _put(path, old, index, n, size, part)})
-                    done += n
-                tree = {**tree, "tables": tables}
-        return tree
-
-    def model_of(self, owner: str) -> type[Declared]:
-        """The model of a population or of the synapses of a projection, as paths name them.
-
-        **Raises:** `ConfigurationError` for an unknown name.
-        """
-        return self._network[owner].model
-
-    def connections_of(self, projection: str) -> Mapping[str, np.ndarray]:
-        """`pre`, `post` (positions in the projection's selections) and `delay` (ms) of its connections, in the order
-        in which the program holds them: by the model of the target, by source (in long rows with many delays then by delay), by target, then as they were drawn. Those of
-        generators are in the order in which they were drawn."""
-        proj = next((p for p in self._network.projections if p.name == projection), None)
-        if proj is None:
-            raise ConfigurationError(
-                f"no projection {projection!r}; {nearest(projection, [p.name for p in self._network.projections])}"
-            )
-        order = self.order_of(projection)
-        pre, post = proj.drawing.pairs()
-        delay = np.broadcast_to(proj.delay, (len(proj),))[order] * self.h
-        return {"pre": pre[order], "post": post[order], "delay": delay}
-
-    def order_of(self, projection: str) -> np.ndarray:
-        """Which of the connections of a projection, as they were drawn, `get` and `set` speak of: (n,) int32."""
-        if projection in self._layouts.drives:
-            parts = [np.asarray(self.connections[key].ident) for key in self._layouts.drives[projection]]
-        else:
-            parts = [self._found(projection, held)[1] for held in self._layouts.tables[projection]]
-        return np.concatenate([np.empty(0, np.int32), *parts])
-
-    def _set_in_state(self, state: State, owner: str, name: str, value: Any) -> State:
-        if owner in self._populations:
-            group, start, n = self._place(owner)
-            values = state.nodes[group]
-            _lookup(values, owner, name)
-            new = _put(f"{owner}.{name}", whole(values, name), slice(start, start + n), n, None, value)
-            new = kept(values, name, new)
-            return replace(state, nodes={**state.nodes, group: values.replace(**{name: new})})
-        tables = dict(state.tables)
-        done, parts = 0, self._connection_parts(owner)
-        total = sum(n for _, _, n in parts)
-        for key, index, n in parts:
-            if key not in tables:
-                raise ConfigurationError(f"{owner}.{name} is a parameter, not a state: set it in the parameters")
-            synapse = tables[key].synapse
-            names = [k for k in (name, "w") if k in synapse] if name == "weight" else [name]
-            for each in names:
-                part = _part(f"{owner}.{name}", value, done, n, total)
-                old = _lookup(synapse, owner, each)
-                synapse = synapse.replace(**{each: _put(f"{owner}.{name}", old, index, n, None, part)})
-            tables[key] = tables[key]._replace(synapse=synapse)
-            done += n
-        return replace(state, tables=tables)
-
-    def _split(self, path: str) -> tuple[str, str]:
-        owner, dot, name = path.rpartition(".")
-        known = [*self._populations, *self._layouts.tables, *self._layouts.drives]
-        if not dot or owner not in known:
-            raise ConfigurationError(f"path {path!r}: no population or projection {owner!r}; {nearest(owner, known)}")
-        return owner, name.rstrip("_")
-
-    def _place(self, population: str) -> tuple[str, int, int]:
-        for g in self.plan.groups:
-            for m in g.members:
-                if m.population == population:
-                    return g.key, m.start, m.n
-        return population, 0, self._populations[population].n
-
-    def _group_size(self, key: str) -> int:
-        return next((g.n for g in self.plan.groups if g.key == key), None) or self._populations[key].n
-
-    def _table_size(self, key: str) -> int:
-        sizes = {t.key: t.n for t in self.plan.tables} | {d.key: d.n for d in self.plan.drives}
-        return sizes[key]
-
-    def _connection_parts(self, projection: str) -> list[tuple[str, Any, int]]:
-        """For each table that holds connections of the projection: its key, their places in it, and their number."""
-        if projection in self._layouts.drives:
-            return [(key, slice(None), self._table_size(key)) for key in self._layouts.drives[projection]]
-        parts: list[tuple[str, Any, int]] = []
-        for held in self._layouts.tables[projection]:
-            if held.whole:
-                parts.append((held.table, slice(None), self._table_size(held.table)))
-            else:
-                places, _ = self._found(projection, held)
-                parts.append((held.table, places, len(places)))
-        return parts
-
-    def _found(self, projection: str, held: Held) -> tuple[np.ndarray, np.ndarray]:
-        """The places of a projection's connections in a table, and which they are (as drawn); kept once it was found."""
-        key = projection, held.group
-        if key not in self._places:
-            layout = next(t.layout for t in self.plan.tables if t.key == held.table)
-            self._places[key] = places_of(self._network, self._index, self._layouts.tables, projection, held, layout)
-        return self._places[key]
-
 
 def initial_state(plan: Plan, params: Mapping[str, Any], key: Any) -> State:
     """The state at time 0, with a random key (uint32[2])."""
@@ -368,7 +206,7 @@ def initial_state(plan: Plan, params: Mapping[str, Any], key: Any) -> State:
             continue
         synapse = _initial_states(t.model, params["tables"][t.key], t.n, {}, dtype)
         none = jnp.zeros((), jnp.int32), None if t.modulator is None else jnp.zeros((), jnp.int32)
-        tables[t.key] = Plastic(synapse, jnp.zeros(plan.n_sources, jnp.int32), *none)
+        tables[t.key] = Plastic(synapse, jnp.zeros(plan.n_all, jnp.int32), *none)
     history: dict[str, Any] = {}
     for g in plan.groups:
         if g.plastic:
@@ -384,7 +222,7 @@ def initial_state(plan: Plan, params: Mapping[str, Any], key: Any) -> State:
         nodes=nodes,
         tables=tables,
         history=history,
-        queue=Queue.zeros(plan.slots, plan.n_sources, dtype) if any(map(plan.deferred, plan.tables)) else None,
+        queue=Queue.zeros(plan.slots, plan.n_all, dtype) if any(map(plan.deferred, plan.tables)) else None,
         fault=jnp.full((), -1, jnp.int32),
     )
 
@@ -428,35 +266,3 @@ def sample(group: Group, states: Values, fields: tuple[str, ...], index: np.ndar
     """The recordables `fields` of the neurons `index` of a group."""
     where = slice_if_consecutive(index)
     return Values({f: group.read(states, f)[..., where] for f in fields})
-
-
-def _lookup(values: Values, owner: str, name: str) -> Any:
-    if name not in values:
-        raise ConfigurationError(f"{owner} has no value {name!r}; {nearest(name, list(values))}")
-    return values[name]
-
-
-def _part(path: str, value: Any, start: int, n: int, total: int) -> Any:
-    shape = jnp.shape(value)
-    if shape in ((), (1,)):
-        return value
-    if shape != (total,):
-        raise ConfigurationError(f"{path}: shape {shape} does not fit {total} connections; give a number or ({total},)")
-    return value[start : start + n]
-
-
-def _put(path: str, old: Any, where: Any, n: int, size: int | None, value: Any) -> Any:
-    """`old` with the values at `where` (n of the last axis) exchanged."""
-    value = jnp.asarray(value, old.dtype)
-    lead = old.shape[:-1]
-    if value.shape == (n, *lead) and lead:
-        value = value.T
-    if value.ndim == len(lead):
-        value = value[..., None]
-    if value.ndim != old.ndim or value.shape[:-1] != lead or value.shape[-1] not in (1, n):
-        raise ConfigurationError(f"{path}: shape {value.shape} does not fit; give a number or shape ({n},)")
-    if old.shape[-1] == 1 and (size is None or n == size) and value.shape[-1] == 1:
-        return value
-    if old.shape[-1] == 1 and size is not None:
-        old = jnp.broadcast_to(old, (*lead, size))
-    return old.at[..., where].set(value)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -25,6 +27,7 @@ from jaxnest.simulation._checks import on_grid
 from jaxnest.simulation._network import Network, Population, Projection
 from jaxnest.simulation._plan import Plan, State
 from jaxnest.simulation._program import Program, initial_state
+from jaxnest.simulation._saving import Saver, resume
 
 _SPIKE_ROOM = 1 << 18
 _SAMPLE_BYTES = 1 << 26
@@ -78,6 +81,9 @@ class Weights:
     weights: np.ndarray
 
 
+#: of spikes, of rows of samples, and of the weights of each recorded table
+Rooms = tuple[int, int, tuple[tuple[str, int], ...]]
+
 #: structures whose compiled programs are kept for the next network of the same: each takes some 100 memory maps of the 65,530
 #: that Linux gives a process
 _SHARED = 32
@@ -90,15 +96,37 @@ def compiled_advance(plan: Plan, fire: Callable[[Any], Any]) -> Any:
 
 
 @lru_cache(_SHARED)
-def _begin(plan: Plan, rooms: tuple[int, int, tuple[tuple[str, int], ...]]) -> Any:
+def _begin(plan: Plan, rooms: Rooms) -> Any:
     """The state and the buffers at time 0: one program, where every zero would else be one."""
+    return jax.jit(partial(begin, plan, rooms))
 
-    def begin(params: Any, key: Any) -> Any:
-        state = initial_state(plan, params, key)
-        spikes, rows, trails = rooms
-        return _own((state, make_buffers(plan, state, spike_room=spikes, rows=rows, trail_room=dict(trails))))
 
-    return jax.jit(begin)
+def begin(plan: Plan, rooms: Rooms, params: Any, key: Any) -> tuple[State, Buffers]:
+    """The state and the buffers at time 0."""
+    state = initial_state(plan, params, key)
+    spikes, rows, trails = rooms
+    return _own((state, make_buffers(plan, state, spike_room=spikes, rows=rows, trail_room=dict(trails))))
+
+
+def rooms_of(plan: Plan) -> Rooms:
+    """How many spikes, rows of samples, and weights of each table the buffers of a run hold.
+
+    **Raises:** `ConfigurationError` where a slice could bring more weights than that.
+    """
+    row = max((4 * 2 * len(s.index) * len(s.fields) for s in plan.samplings), default=1)
+    rows = int(max(min(_SAMPLE_BYTES // max(row, 1), 1 << 16), plan.slice_steps))
+    trails = tuple((t.key, _trail_room(plan, t)) for t in plan.tables if t.recorder)
+    return max(_SPIKE_ROOM, 2 * plan.slice_steps * max(plan.n_sources, 1)), rows, trails
+
+
+def _trail_room(plan: Plan, table: Any) -> int:
+    worst = plan.slice_steps * table.n
+    if worst > _TRAIL_ROOM:
+        raise ConfigurationError(
+            f"{table.recorder}: {table.n} recorded connections could send {worst} events a slice, more than "
+            f"{_TRAIL_ROOM}; record a projection with fewer connections"
+        )
+    return int(min(_TRAIL_ROOM, max(1 << 16, 2 * worst)))
 
 
 class Taken(NamedTuple):
@@ -124,67 +152,84 @@ class Simulation:
         self.program = Program(network, **options)
         self.params = self.program.params
         self.connections = self.program.connections
-        plan = self.program.plan
-        per_slice = plan.slice_steps * max(plan.n_sources, 1)
-        row = max((4 * 2 * len(s.index) * len(s.fields) for s in plan.samplings), default=1)
-        rows = int(max(min(_SAMPLE_BYTES // max(row, 1), 1 << 16), plan.slice_steps))
-        trail_room = {t.key: self._trail_room(t) for t in plan.tables if t.recorder}
-        spike_room = max(_SPIKE_ROOM, 2 * per_slice)
+        rooms = rooms_of(self.program.plan)
+        self.state, self._buffers = _begin(self.program.plan, rooms)(self.params, random.key_from_seed(seed))
+        self._advance = compiled_advance(self.program.plan, self.program.fire)
+        self._begin_recording()
 
-        rooms = (spike_room, rows, tuple(trail_room.items()))
-        self.state, self._buffers = _begin(plan, rooms)(self.params, random.key_from_seed(seed))
-        self._advance = compiled_advance(plan, self.program.fire)
+    def _begin_recording(self) -> None:
+        plan = self.program.plan
         self._spikes: list[tuple[np.ndarray, ...]] = []
         self._samples: dict[str, list[tuple[np.ndarray, Any]]] = {s.key: [] for s in plan.samplings}
-        self._trails: dict[str, list[tuple[np.ndarray, ...]]] = {key: [] for key in trail_room}
+        self._trails: dict[str, list[tuple[np.ndarray, ...]]] = {t.key: [] for t in plan.tables if t.recorder}
         self._devices: dict[str, tuple[Mapping[str, np.ndarray], Mapping[str, Any]]] = {}
         self._rate = 0.0
-
-    def _trail_room(self, table: Any) -> int:
-        worst = self.program.plan.slice_steps * table.n
-        if worst > _TRAIL_ROOM:
-            raise ConfigurationError(
-                f"{table.recorder}: {table.n} recorded connections could send {worst} events a slice, more than "
-                f"{_TRAIL_ROOM}; record a projection with fewer connections"
-            )
-        return int(min(_TRAIL_ROOM, max(1 << 16, 2 * worst)))
 
     @property
     def time(self) -> float:
         """The time simulated so far, ms."""
-        return round(int(self.state.step) * self.network.h, 6)
+        return round(self._number(self.state.step) * self.network.h, 6)
 
-    def run(self, time: float, *, progress: bool = False) -> Simulation:
+    def _number(self, value: Any) -> int:
+        """A number of the state, on the host."""
+        return int(value)
+
+    def run(
+        self,
+        time: float,
+        *,
+        progress: bool = False,
+        checkpoint: str | Path | None = None,
+        every: float | None = None,
+    ) -> Simulation:
         """Simulate `time` ms more; returns itself. With `progress`, show a bar with the real-time factor.
+
+        With `checkpoint`, a folder, keep state, parameters, weights and recordings there (Orbax: ``pip install 'jaxnest[learn]'``) at the end, each
+        `every` ms, and when SIGTERM comes, which then ends the process with `SystemExit`: `resume` goes on from there.
 
         Ctrl-C stops after the running chunk and keeps what was simulated (`KeyboardInterrupt` is raised then).
 
-        **Raises:** `ConfigurationError` if `time` is no multiple of h; `SimulationError` if a membrane potential is
+        **Raises:** `ConfigurationError` if `time` or `every` is no multiple of h; `SimulationError` if a membrane potential is
         not finite, with model, neuron and time.
         """
         total = int(as_steps("time", time, self.network.h))
         if total < 0:
             raise ConfigurationError(f"time={time!r} must not be negative")
-        done = 0
-        bar = _Bar(total, self.network.h) if progress else None
-        try:
+        interval = None if every is None else int(as_steps("every", every, self.network.h))
+        if interval is not None and (interval < 1 or checkpoint is None):
+            raise ConfigurationError(f"every={every!r} must be positive, and needs a folder: checkpoint=")
+        with ExitStack() as stack:
+            bar = stack.enter_context(closing(_Bar(total, self.network.h))) if progress else None
+            saver = None if checkpoint is None else stack.enter_context(Saver(self, checkpoint, interval))
+            done = 0
             while done < total:
                 n = min(total - done, self._chunk())
-                moved = self._one_chunk(n)
+                moved = self._one_chunk(n if saver is None else saver.left(n))
                 done += moved
+                if saver:
+                    saver.advance(moved, last=done == total)
                 if bar:
                     bar.advance(moved)
-        finally:
-            if bar:
-                bar.close()
         return self
+
+    def resume(self, folder: str | Path) -> bool:
+        """Bring a simulation of the same network, on any number of devices, to where the last checkpoint in `folder` was. Returns whether
+        there was one.
+
+        **Raises:** `ConfigurationError` if it is of another network.
+        """
+        return resume(self, folder)
+
+    def agreed(self, flag: bool) -> bool:
+        """Whether the flag is set in any process that takes part."""
+        return flag
 
     def _chunk(self) -> int:
         """A number of steps that takes about half a second, by the speed seen so far."""
         return int(max(self._rate * _CHUNK_SECONDS, 200))
 
     def _one_chunk(self, n: int) -> int:
-        before = int(self.state.step)
+        before = self._number(self.state.step)
         started = clock.perf_counter()
         state, buffers = self._advance(self.params, self.connections, self.state, self._buffers, np.int32(n))
         self.state, self._buffers = state, buffers
@@ -196,10 +241,10 @@ class Simulation:
         self._drain(buffers)
         if interrupted:
             raise interrupted
-        fault = int(state.fault)
+        fault = self._number(state.fault)
         if fault >= 0:
             self._report_fault(state, fault)
-        moved = int(state.step) - before
+        moved = self._number(state.step) - before
         self._rate = moved / (clock.perf_counter() - started)
         return moved
 
@@ -241,6 +286,48 @@ class Simulation:
                         "or use a smaller h"
                     )
         raise SimulationError(f"the sum of the states of a neuron overflowed {when}; use float64, or look at its input")
+
+    # --- the whole state ------------------------------------------------------------------------------------------
+
+    def whole_state(self) -> State:
+        """The state as one device has it, arrays on the host."""
+        return jax.tree.map(np.array, self.state)
+
+    def take_state(self, state: State) -> None:
+        """Go on from a `whole_state`, of a run of the same network with any number of devices."""
+        self.state = _own(state)
+
+    def whole_params(self) -> Any:
+        """The parameters as one device has them, arrays on the host."""
+        return jax.tree.map(np.array, self.params)
+
+    def take_params(self, params: Any) -> None:
+        """Use the `whole_params` of a run of the same network."""
+        self.params = jax.tree.map(jnp.asarray, params)
+
+    def recorded_arrays(self) -> dict[str, np.ndarray]:
+        """What was recorded and not yet taken, as named arrays."""
+        taken = self.take()
+        self._spikes = [taken.spikes] if len(taken.spikes[0]) else []
+        self._samples.update({key: [value] for key, value in taken.samples.items()})
+        self._trails.update({key: [value] for key, value in taken.trails.items()})
+        arrays = {f"spikes {k}": x for k, x in enumerate(taken.spikes)}
+        for key, (steps, values) in taken.samples.items():
+            arrays |= {f"samples {key}": steps, **{f"samples {key} {f}": v for f, v in values.items()}}
+        for key, columns in taken.trails.items():
+            arrays |= {f"trails {k} {key}": x for k, x in enumerate(columns)}
+        return arrays
+
+    def take_recorded(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Have recorded these `recorded_arrays`, and nothing else."""
+        self._spikes = [tuple(arrays[f"spikes {k}"] for k in range(3))]
+        for s in self.program.plan.samplings:
+            steps = arrays.get(f"samples {s.key}")
+            values = {f: arrays[f"samples {s.key} {f}"] for f in s.fields} if steps is not None else {}
+            self._samples[s.key] = [] if steps is None else [(steps, values)]
+        for key in self._trails:
+            there = f"trails 0 {key}" in arrays
+            self._trails[key] = [tuple(arrays[f"trails {k} {key}"] for k in range(3))] if there else []
 
     # --- parameters -----------------------------------------------------------------------------------------------
 
@@ -340,7 +427,7 @@ class Simulation:
             raise ConfigurationError(f"{recorder!r} is no spike_recorder that is connected")
         empty = np.empty(0, np.int32)
         step, source, count = (np.concatenate([c[i] for c in self._spikes]) if self._spikes else empty for i in range(3))
-        position = np.full(plan.n_sources, -1, np.int32)
+        position = np.full(plan.n_all, -1, np.int32)
         position[recording.sources] = np.arange(len(recording.sources))
         keep = (position[source] >= 0) & (step > recording.start) & (step <= recording.stop)
         step, source, count = step[keep], source[keep], np.abs(np.round(count[keep])).astype(int)
@@ -369,7 +456,7 @@ class Simulation:
         if projection.weight_recorder is None:
             raise ConfigurationError(f"{projection!r} has no weight_recorder; give it one in connect")
         collected, offset = [], 0
-        for key, _, n in self.program._connection_parts(projection.name):
+        for key, _, n in self.program.connection_parts(projection.name):
             chunks = self._trails[key]
             columns = [np.concatenate([c[i] for c in chunks]) if chunks else np.empty(0, np.int32) for i in range(3)]
             collected.append((columns[0] + 1, columns[1] + offset, columns[2]))

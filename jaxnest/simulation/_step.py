@@ -22,7 +22,7 @@ from jaxnest.events.plastic import Trail, deliver_dense, deliver_events
 from jaxnest.events.ring import add, put, read
 from jaxnest.neurons._base import Env, Inputs, Routing
 from jaxnest.simulation._foreseen import all_known
-from jaxnest.simulation._plan import DrivePlan, Group, Plan, State
+from jaxnest.simulation._plan import HERE, DrivePlan, Group, Here, Plan, State
 from jaxnest.simulation._plastic import make_room, rates_of, rule_of, synapse_parameters, updated
 from jaxnest.simulation._relative import own
 
@@ -39,6 +39,7 @@ class Bound:
     rates: Mapping[str, Any]
     ids: Mapping[str, Any]
     h: Any
+    here: Here | None = None
 
 
 def bind(plan: Plan, params: Mapping[str, Any], connections: Mapping[str, Any]) -> Bound:
@@ -56,9 +57,13 @@ def bind(plan: Plan, params: Mapping[str, Any], connections: Mapping[str, Any]) 
             device = connections[d.key].device
             p = jax.tree.map(lambda x, i=device: _pick(x, i), p)
         constants[d.key] = (p, d.model.constants(p, h))
-    # behind a barrier, since XLA would make them anew in every step
-    ids = lax.optimization_barrier({g.key: jnp.asarray(g.ids) for g in plan.groups} if plan.native else {})
-    return Bound(params, connections, constants, rates, ids, h)
+    here = connections[HERE] if plan.axis else None
+    if here is not None:
+        ids = here.ids
+    else:  # behind a barrier, since XLA would make them anew in every step
+        ids = {g.key: jnp.asarray(g.ids) for g in plan.groups}
+        ids = lax.optimization_barrier(ids) if plan.native else ids
+    return Bound(params, connections, constants, rates, ids, h, here)
 
 
 def step(
@@ -95,7 +100,7 @@ def step(
     for g in in_xla:
         p, k = bound.params["nodes"][g.key], bound.constants[g.key]
         nodes[g.key], parts[g.source], fault = _group_step(
-            plan, g, fire, p, k, bound.h, nodes[g.key], fault, arrived, state.key, n
+            plan, g, fire, p, k, bound, nodes[g.key], fault, arrived, state.key, n
         )
     weighted = []
     for s in plan.sources:
@@ -136,10 +141,11 @@ def _joined(parts: Mapping[int, Any]) -> list[tuple[int, Any]]:
 
 
 def _group_step(
-    plan: Plan, g: Group, fire: Any, p: Values, k: Values, h: Any, s: Values, fault: Any, arrived: Any, key: Any, n: Any
+    plan: Plan, g: Group, fire: Any, p: Values, k: Values, bound: Bound, s: Values, fault: Any, arrived: Any, key: Any, n: Any
 ) -> tuple[Values, Any, Any]:
     """A step of the neurons of a group, of whose inputs `arrived` is: the new states, the spikes, the fault."""
-    env = Env(h, fire, partial(_neuron_uniform, key, n, g), plan.solver, plan.substeps, plan.reset)
+    uniform = partial(random.uniform, key, _NEURON_STREAM, n, bound.ids[g.key])
+    env = Env(bound.h, fire, uniform, plan.solver, plan.substeps, plan.reset)
     old = own(g.model, s)
     new, spike = g.model.step(p, k, old, group_inputs(plan, g, arrived), env)
     if g.frozen is not None:
@@ -180,24 +186,28 @@ def finish_slice(
     native: bool = False,
     updates: bool = True,
     known: Mapping[str, Any] | None = None,
+    gathered: Any = None,
 ) -> tuple[State, Mapping[str, Trail]]:
     """Deliver the spikes of the slice that ends at ``state.step``; with `complete` false, nothing happens. With `native`, as
     in `step`, events of long rows with many delays are delivered only for the next slice, later ones when they are due. Without
-    `updates`, volume transmitters leave their synapses as they are. `known`: the `foreseen` sums of this slice."""
+    `updates`, volume transmitters leave their synapses as they are. `known`: the `foreseen` sums of this slice. `gathered`, where the network
+    is parted: the spikes (L, n_all) of all parts."""
     first = state.step - plan.slice_steps
     pending = state.pending if complete is True else jnp.where(complete, state.pending, 0)
-    spikes, weighted = pending[:, : plan.n_sources], _weighted(plan, pending)
+    mine, weighted = pending[:, : plan.n_sources], _weighted(plan, pending)
+    spikes = mine if gathered is None else gathered
+    weighted = weighted if gathered is None else (spikes,)
     ring = state.ring
     history = dict(state.history)
     for g in plan.groups:
         if g.plastic:
-            mine = spikes[:, g.source : g.source + g.n]
+            theirs = mine[:, g.source : g.source + g.n]
             if plan.dense:
-                entered = watch_spikes(history[g.key], mine, first, *bound.rates[g.key])
+                entered = watch_spikes(history[g.key], theirs, first, *bound.rates[g.key])
                 history[g.key] = _if(complete, entered, history[g.key])
             else:
                 rate, slow_rate = bound.rates[g.key]
-                history[g.key] = log_spikes(history[g.key], mine, first, rate, slow_rate, native=plan.native)
+                history[g.key] = log_spikes(history[g.key], theirs, first, rate, slow_rate, native=plan.native)
     queue = state.queue
     if native and queue is not None:
         queue = queue.entered(spikes, first, complete)
@@ -277,10 +287,6 @@ def _weighted(plan: Plan, pending: Any) -> tuple[Any, ...]:
             negative = negative.at[:, place].set(pending[:, done + n : done + n + s.n])
             done += s.n
     return spikes, negative
-
-
-def _neuron_uniform(key: Any, n: Any, g: Group, draw: int) -> Any:
-    return random.uniform(key, _NEURON_STREAM, n, jnp.asarray(g.ids), draw)
 
 
 def group_inputs(plan: Plan, g: Group, arrived: Any) -> Inputs:

@@ -66,6 +66,8 @@ class Piece:
     def span(self) -> tuple[int, int]:
         """The range of the columns that it may go to."""
         here = self.columns[self.columns >= 0]
+        if not len(here):
+            return 0, 0
         more = (int(self.projection.receptor.max(initial=self.lowest)) - self.lowest) * self.stride
         return int(here.min()), int(here.max()) + more + 1
 
@@ -178,7 +180,7 @@ def _plastic_table(b: Build, piece: Piece) -> _plan.TablePlan | None:
     dtypes = [np.uint8] * delayed + [b.dtype] * len(listed)
     rows = sort_into_rows([piece.part(0, values)], b.n_sources, dtypes, what=proj.name)
     arrays = dict(zip(["delay"] * delayed + listed, rows.values, strict=True))
-    if not _keep(b, piece.key, [piece], rows, arrays.get("delay"), seen):
+    if not _keep(b, piece.key, [piece], rows, arrays.get("delay"), _seen(b, [piece], seen)):
         return None
     constants = {key: v.number for key, v in {**proj.values, "weight": weights}.items() if v.constant}
     every: dict[str, Any] = {key: np.asarray(p.default) for key, p in model.parameters.items()}
@@ -223,17 +225,17 @@ def _static_table(b: Build, key: str, pieces: Sequence[Piece]) -> _plan.TablePla
     last = max(int(p.sources.max()) for p in pieces)
     dtypes = [np.uint8] * delayed + [b.dtype] * (not common)
 
-    def cut(row_ptr: np.ndarray) -> Segments:
-        return _segments(row_ptr, seen, b.columns * b.dtype.itemsize) if delayed else Segments()
+    def cut(_: np.ndarray) -> Segments:
+        return _segments(pieces, _seen(b, pieces, seen), b.slot * b.dtype.itemsize) if delayed else Segments()
 
     rows = sort_into_rows([part(p) for p in pieces], last + 1 - first, dtypes, what=key, segments=cut)
     arrays = dict(zip(["delay"] * delayed + ["weight"] * (not common), rows.values, strict=True))
-    if not _keep(b, key, pieces, rows, arrays.get("delay"), seen):
+    if not _keep(b, key, pieces, rows, arrays.get("delay"), _seen(b, pieces, seen)):
         return None
     weight = arrays["weight"] if not common else _weights(pieces[0].projection, pieces[0].projection.weights.number, b.dtype)
     b.params["tables"][key] = Values(weight=np.atleast_1d(weight))
     spans = [p.span for p in pieces]
-    low, high = min(s[0] for s in spans), max(s[1] for s in spans)
+    low, high = min((s[0] for s in spans if s[1]), default=0), max(s[1] for s in spans)
     signed, width = _signed(pieces[0].group), _width(rows.row_ptr[:: rows.segments.number])
     full = b.matrices and len(pieces) == 1 and pieces[0].full
     columns = matrix_columns(rows.row_ptr, rows.target) if full else 0
@@ -242,13 +244,20 @@ def _static_table(b: Build, key: str, pieces: Sequence[Piece]) -> _plan.TablePla
     return _plan.TablePlan(key, None, layout, None, 0, 0, counts, None, 0, len(rows.target))
 
 
-def _segments(row_ptr: np.ndarray, seen: Sequence[tuple[int, int]], slot_bytes: int) -> Segments:
-    """How to cut rows that end at `row_ptr`, with delays in the ranges `seen`, if a slot of the ring has so many bytes."""
+def _seen(b: Build, pieces: Sequence[Piece], seen: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+    """The ranges of the delays: those `seen`, but in a part of a network those of the whole, on which the order of events depends."""
+    return seen if b.part is None else [p.projection.delays.span() for p in pieces if len(p.projection)]
+
+
+def _segments(pieces: Sequence[Piece], seen: Sequence[tuple[int, int]], slot_bytes: int) -> Segments:
+    """How to cut the rows of a table, with delays in the ranges `seen`, if a slot of the ring has so many bytes. It depends on the
+    network's description alone, not on what is drawn, nor on how the network is parted."""
     if not seen:
         return Segments()
     shortest, longest = min(low for low, _ in seen), max(high for _, high in seen)
-    number, rows = longest - shortest + 1, int((np.diff(row_ptr) > 0).sum())
-    worth = row_ptr[-1] >= _SEGMENT_FROM * rows * number and slot_bytes * (longest + 1) >= _RING_FROM
+    number, rows = longest - shortest + 1, len(np.unique(np.concatenate([p.sources for p in pieces])))
+    expected = sum(float(p.projection.drawing.expected.sum()) for p in pieces)
+    worth = expected >= _SEGMENT_FROM * rows * number and slot_bytes * (longest + 1) >= _RING_FROM
     return Segments(number, shortest) if worth and number > 1 else Segments()
 
 
@@ -256,7 +265,7 @@ def _keep(
     b: Build, key: str, pieces: Sequence[Piece], rows: Rows, delay: np.ndarray | None, seen: Sequence[tuple[int, int]]
 ) -> bool:
     """Note a table and its delays (one for all: None); nothing, and false, if it has no connection."""
-    if not len(rows.target):
+    if not len(rows.target) and (b.part is None or not any(len(p.projection) for p in pieces)):
         return False
     if delay is None:
         steps = int(pieces[0].projection.delays.number)

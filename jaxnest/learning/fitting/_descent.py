@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxnest._checkpoint import Checkpoints, as_arrays, digest, from_arrays
 from jaxnest.errors import ConfigurationError
 from jaxnest.learning.fitting._bounds import Transform
-from jaxnest.learning.fitting._checkpoint import Checkpoints, as_arrays, digest, from_arrays
 from jaxnest.learning.fitting._history import Log
 from jaxnest.learning.fitting._paths import free_from, params_from
 from jaxnest.learning.fitting._result import FitResult

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from jaxnest._checkpoint import Checkpoints
 from jaxnest.errors import ConfigurationError
 from jaxnest.events.random import key_from_seed
 from jaxnest.learning.fitting._batches import Batches
 from jaxnest.learning.fitting._bounds import Bounded
-from jaxnest.learning.fitting._checkpoint import Checkpoints
 from jaxnest.learning.fitting._descent import Descent, settings, silent
 from jaxnest.learning.fitting._loop import Loop, Progress
 from jaxnest.learning.fitting._paths import relations, transforms

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxnest._checkpoint import Checkpoints
 from jaxnest.errors import ConfigurationError
 from jaxnest.learning.fitting._batches import Batches
-from jaxnest.learning.fitting._checkpoint import Checkpoints
 from jaxnest.learning.fitting._descent import Descent
 from jaxnest.learning.fitting._result import FitError
 from jaxnest.learning.fitting._step import Report, compiled, owned, step_function, validation_function

@@ -1,4 +1,4 @@
-"""Checkpoints of a fit: named arrays and facts, kept by Orbax, which writes each as a whole or not at all."""
+"""Checkpoints: named arrays and facts, kept by Orbax, which writes each as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def from_arrays(kind: str, arrays: Mapping[str, np.ndarray], like: Any) -> Any:
     found = [arrays[f"{kind}:{i}"] for i in range(sum(name.startswith(f"{kind}:") for name in arrays))]
     there, here = ([(x.shape, x.dtype.name) for x in some] for some in (found, [np.asarray(_data(x)) for x in leaves]))
     if there != here:
-        raise ConfigurationError(f"checkpoint: the {kind} has arrays {there}, this fit has {here}; give another folder")
+        raise ConfigurationError(f"checkpoint: the {kind} has arrays {there}, here it has {here}; give another folder")
     back = [
         jax.random.wrap_key_data(jax.device_put(x)) if _is_key(y) else jax.device_put(x)
         for x, y in zip(found, leaves, strict=True)
