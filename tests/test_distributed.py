@@ -212,7 +212,14 @@ def test_two_processes_are_one_run(whole, tmp_path, capfd, monkeypatch):
         assert_equal(found.values(), (*whole("stdp")[0], *whole("stdp")[1]))
 
 
-@pytest.mark.parametrize("how", ["sys.exit(3)", "os.kill(os.getpid(), 9)", "raise ValueError('no such luck')"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "raise ValueError('no such luck')",
+        pytest.param("sys.exit(3)", marks=pytest.mark.slow),
+        pytest.param("os.kill(os.getpid(), 9)", marks=pytest.mark.slow),
+    ],
+)
 def test_a_process_that_dies_ends_the_run(how, tmp_path, capfd):
     script = tmp_path / "script.py"
     script.write_text(f"import os, sys, time, jax\nif jax.process_index() == 1:\n    {how}\ntime.sleep(300)\n")

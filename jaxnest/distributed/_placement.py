@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxnest.simulation._layout import group_populations
 from jaxnest.simulation._network import Network
 from jaxnest.simulation._part import Part
-from jaxnest.simulation._plan import HERE, Group, Plan
+from jaxnest.simulation._plan import Group, Plan
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,6 @@ def connections_in_order(plan: Plan, key: str, connections: Mapping[str, Any], c
 
     `connections` of all parts, fetched; `columns` as in `Placement`."""
     table = connections[key]
-    layout = next(t.layout for t in plan.tables if t.key == key)
     back = np.full(int(columns.max(initial=0)) + 1, -1, np.int64)
     back[columns] = np.arange(len(columns))
     rows, targets, places = [], [], []
@@ -75,26 +73,23 @@ def connections_in_order(plan: Plan, key: str, connections: Mapping[str, Any], c
     for part in range(table.target.shape[0]):
         ends = np.asarray(table.row_ptr[part])
         n = int(ends[-1])
-        rows.append(np.repeat(np.arange(len(ends) - 1), np.diff(ends)))
+        rows.append(np.repeat(np.arange(len(ends) - 1), np.diff(ends)))  # of the segments, where rows have several
         targets.append(back[part * plan.columns + np.asarray(table.target[part, :n])])
         places.append(part * length + np.arange(n))
     row, target, place = (np.concatenate(x) for x in (rows, targets, places))
-    del layout  # rows count segments, too
     return place[np.lexsort((target, row))]  # a stable sort: connections of one target lie in one part, in their order
 
 
-def whole(array: Any, places: np.ndarray) -> Any:
+def whole(array: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Values of parts (parts, …, length) as those of the network, (…, n)."""
-    joined = np.moveaxis(np.asarray(array), 0, -2) if isinstance(array, np.ndarray) else jax.numpy.moveaxis(array, 0, -2)
+    joined = np.moveaxis(array, 0, -2)
     return joined.reshape(*joined.shape[:-2], -1)[..., places]
 
 
-def parted(values: Any, places: np.ndarray, old: Any) -> Any:
+def parted(values: np.ndarray, places: np.ndarray, old: np.ndarray) -> np.ndarray:
     """Values of the network (…, n) in the places of parts; what fills them up stays as it is in `old` (parts, …, length)."""
-    flat = jax.numpy.moveaxis(old, 0, -2)
+    flat = np.moveaxis(old, 0, -2)
     shape = flat.shape
-    flat = flat.reshape(*shape[:-2], -1).at[..., places].set(values)
-    return jax.numpy.moveaxis(flat.reshape(shape), -2, 0)
-
-
-__all__ = ["HERE", "Placement", "connections_in_order", "parted", "placement_of", "whole"]
+    flat = flat.reshape(*shape[:-2], -1).copy()
+    flat[..., places] = values
+    return np.moveaxis(flat.reshape(shape), -2, 0)

@@ -205,7 +205,9 @@ class Simulation(_run.Simulation):
         nodes, tables = (tree.nodes, tree.tables) if in_state else (tree["nodes"], tree["tables"])
         keys = [key for key, _, _ in self.program.connection_parts(owner)] if owner not in self.program.populations else []
         group = self.program.place(owner)[0] if not keys and owner in self.program.populations else None
-        chosen = {} if group not in nodes else {group: self._whole(nodes[group], group)}  # generators' states have other names
+        chosen = (
+            {} if group is None or group not in nodes else {group: self._whole(nodes[group], group)}
+        )  # generators' states have other names
         held: dict[str, Any] = {}
         for key in keys:
             if key in tables:
@@ -271,7 +273,7 @@ class Simulation(_run.Simulation):
         if before.shape[-1] == 1:  # had one value for all
             length = self._length(key)
             before = np.broadcast_to(before, (n_parts, *before.shape[:-1], length))
-        new = np.asarray(parted(value, places, jnp.asarray(before)))
+        new = parted(value, places, before)
         sharding = NamedSharding(self.mesh, PartitionSpec(self.mesh.axis_names[0]))
         return jax.make_array_from_callback(new.shape, sharding, lambda index: new[index])
 
