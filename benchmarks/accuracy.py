@@ -64,6 +64,7 @@ def run(a: argparse.Namespace, command: str) -> int:
             records.append(record(name, seed, settings, outcome))
     text = _report.table([{k: v for k, v in r.items() if k in _SHOWN} for r in records])
     notes, missed = judged(a.data, records, a.epochs is None)
+    notes += curves(records)
     print(text, *notes, sep="\n")
     if a.json:
         Path(a.json).write_text(json.dumps(records, indent=1))
@@ -109,6 +110,17 @@ def judged(data: str, records: Sequence[Mapping[str, Any]], demanded: bool) -> t
     more = ", and more than with fixed time constants" if len(means) > 1 else ""
     notes.append(f"demanded: at least {100.0 * BARS[data]:.1f} %{more}: {'missed' if missed else 'reached'}")
     return notes, missed
+
+
+def curves(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The course of the training of each run: of some ten epochs, from the first to the last."""
+    lines = []
+    for r in records:
+        n = len(r["curve"])
+        chosen = sorted({1, n, *range(max(1, n // 8), n, max(1, n // 8))})
+        right = ", ".join(f"{k}: {100.0 * r['curve'][k - 1][1]:.1f}" for k in chosen)
+        lines.append(f"{r['benchmark']}, seed {r['seed']}: % of the training set right by epoch: {right}")
+    return lines
 
 
 def _tell(of: str, text: str) -> None:

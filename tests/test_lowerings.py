@@ -130,6 +130,7 @@ STEPPED = {
     "iaf_psc_delta": {"refractory_input": True},
     "iaf_psc_exp": {"delta": 2.0, "rho": 100.0},
     "iaf_psc_alpha": {"tau_m": jn.uniform(8.0, 12.0)},
+    "ignore_and_fire": {"rate": jn.uniform(20.0, 300.0)},
     "izhikevich": {},
     "mat2_psc_exp": {},
 }
@@ -159,7 +160,7 @@ def test_networks_are_the_same_in_both_lowerings(model, special, x64, monkeypatc
     for lowering in ("native", "xla"):
         net, cells, spikes = network(model, **params)
         sim = jn.Simulation(net, seed=5, lowering=lowering, delivery="events").run(60.0).run(40.3)
-        runs.append((sim.spikes(spikes), sim.get(cells, "V_m")))
+        runs.append((sim.spikes(spikes), sim.get(cells, next(iter(neurons[model].states)))))
     (mine, v), (xla, v_xla) = runs
     assert len(xla) > 50
     np.testing.assert_array_equal(mine.times, xla.times)

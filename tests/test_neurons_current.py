@@ -106,6 +106,7 @@ MODELS = [
     "iaf_psc_delta",
     "iaf_psc_exp",
     "iaf_psc_exp_multisynapse",
+    "ignore_and_fire",
     "izhikevich",
     "mat2_psc_exp",
     "parrot_neuron",

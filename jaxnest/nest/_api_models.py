@@ -12,6 +12,7 @@ from jaxnest.nest._calcium import check_calcium
 from jaxnest.nest._clock import Clock
 from jaxnest.nest._device_rules import check_window
 from jaxnest.nest._errors import NESTErrors, type_mismatch, unknown_model, unread_keys
+from jaxnest.nest._forced import check_forced, heed
 from jaxnest.nest._generators import settled
 from jaxnest.nest._help import to_json
 from jaxnest.nest._kernel import kernel
@@ -46,9 +47,8 @@ def _all_defaults(model: str) -> dict[str, Any]:
         base: dict[str, Any] = {**NODE_KEYS, **m.defaults, "model": model, "type_id": m.core.name, "model_id": m.model_id}
         base |= {"element_type": m.element_type, "elementsize": 0}
         base |= {key: np.array([0]) for key in ("available", "capacity", "instantiations")}
-        names = m.recordables()
-        if names:
-            base["recordables"] = names
+        if m.logs:
+            base["recordables"] = m.recordables()
         if m.element_type == "recorder":
             fields = {"states": [], "weights": ["targets", "weights", "receptors", "ports"]}.get(m.records, [])
             base["events"] = {k: np.zeros(0) for k in ("senders", "times", *fields)}
@@ -65,11 +65,12 @@ def _all_defaults(model: str) -> dict[str, Any]:
             "has_delay": True,
             "num_connections": sum(b.count for b in kernel.batches if b.model.name == model),
             "requires_symmetric": False,
-            "sizeof": s.sizeof,
             "synapse_model": model,
             "synapse_modelid": s.synapse_id,
             "weight_recorder": recorder,
         }
+        if s.sizeof is not None:
+            base["sizeof"] = s.sizeof
         if s.core.reads_modulator:
             base["volume_transmitter"] = NodeCollection() if s.volume_transmitter is None else s.volume_transmitter
         if s.labelled:
@@ -113,6 +114,7 @@ def _set_defaults(model: str, params: dict[str, Any]) -> None:
     if not isinstance(params, dict):
         raise TypeError("params must be a dictionary")
     if model in kernel.models.nodes:
+        heed(kernel, model, params)
         kernel.models.nodes[model] = _with_node_defaults(kernel.models.nodes[model], params)
     elif model in kernel.models.synapses:
         kernel.models.synapses[model] = _with_synapse_defaults(kernel.models.synapses[model], params)
@@ -136,6 +138,7 @@ def _with_node_defaults(model: NodeModel, params: dict[str, Any]) -> NodeModel:
             new[key] = cast(model, key, value)
     owner = f"Setting status of model '{model.name}'"
     check_calcium(owner, new)
+    check_forced(owner, new)
     check_window(owner, model.defaults, {k: new[k] for k in params if k in new}, Clock.of(kernel))
     new |= settled(model.core.name, model.defaults, {k: new[k] for k in params if k in new}, Clock.of(kernel), kernel.steps)
     columns = {k: [new[k]] for k in (*model.core.parameters, *model.states)}

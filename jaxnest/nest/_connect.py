@@ -142,6 +142,11 @@ def _batches(kernel: Kernel, found: Found, model: SynapseModel, spec: Mapping[st
     known = {"synapse_model", "receptor_type", "weight", "delay", *model.parameters}
     known |= {"synapse_label"} if model.labelled else set()
     shared = {*model.core.common, *model.core.derived, *(("volume_transmitter",) if model.core.reads_modulator else ())}
+    elements = spec.keys() & {"pre_synaptic_element", "post_synaptic_element"}
+    if len(elements) == 1:
+        raise NESTErrors.BadProperty("Structural plasticity requires both a pre- and postsynaptic element.")
+    if elements:
+        raise NESTErrors.NotImplemented("Connect: NEST can connect synaptic elements, jaxnest does not yet.")
     unknown = [k for k in spec if k not in known and k not in shared]
     if unknown:
         raise unread_keys("syn_spec", "Connect", unknown)
@@ -266,7 +271,7 @@ def _kind(kernel: Kernel, pre: Any, post: Any, model: SynapseModel) -> str:
     if not pre.core.sends:
         raise impossible(f"Cannot connect {pre.name} to {post.name}: it sends no spikes.")
     if issubclass(pre.core, Recorder):
-        if pre.records != "states" or not post.recordables():
+        if pre.records != "states" or not post.logs:
             raise impossible(f"Cannot connect {pre.name} to {post.name}: a recorder sends nothing there.")
         if not model.core.static:
             raise impossible(f"Cannot connect {pre.name} with {model.name}.")
@@ -278,7 +283,7 @@ def _kind(kernel: Kernel, pre: Any, post: Any, model: SynapseModel) -> str:
         if post.records != "spikes" or current:
             raise impossible(f"Cannot connect {pre.name} to {post.name}: it does not take what that sends.")
         if not model.core.static:
-            raise impossible(f"Creation of connection is not possible: {model.name} to a {post.name}.")
+            _check_listened(pre, post, model)
         return "spikes"
     if issubclass(post.core, Neuron) and not post.core.sends:
         if issubclass(pre.core, Device):
@@ -295,6 +300,17 @@ def _kind(kernel: Kernel, pre: Any, post: Any, model: SynapseModel) -> str:
         return "current_in" if pre.core.kind == "current" else "spikes_in"
     assert issubclass(pre.core, (Neuron, Source))
     return "neurons"
+
+
+def _check_listened(pre: Any, post: Any, model: SynapseModel) -> None:
+    """A recorder that listens by a synapse with dynamics. **Raises:** `IllegalConnection`; `NotImplemented`."""
+    if issubclass(pre.core, Device) or model.core.reads_post:
+        raise impossible(f"Cannot connect {pre.name} to {post.name} by {model.name}.")
+    if model.core.stochastic or model.weight_recorder is not None:
+        what = "lose spikes at random" if model.core.stochastic else "have a weight_recorder"
+        raise NESTErrors.NotImplemented(
+            f"{model.name}: connections to recorders can {what} in NEST, jaxnest does not have that yet."
+        )
 
 
 def _check_modulated(kernel: Kernel, model: SynapseModel, spec: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from jaxnest.nest._output import to_json
 from jaxnest.nest._ports import ports, threads_of, turn
 from jaxnest.nest._specs import as_integer
 
-_FIXED = ("source", "target", "target_thread", "synapse_id", "synapse_model", "port", "receptor", "sizeof")
+_FIXED = ("source", "target", "target_thread", "synapse_id", "synapse_model", "port", "receptor")
 
 
 class SynapseCollection:
@@ -101,11 +101,9 @@ class SynapseCollection:
             return threads_of(kernel, batch.pre[places], batch.post[places]).tolist()
         if key == "port":
             return ports(kernel)[batch.number][places].tolist()
-        fixed = {
-            "synapse_id": batch.model.synapse_id,
-            "synapse_model": batch.model.name,
-            "sizeof": batch.model.sizeof,
-        }
+        fixed = {"synapse_id": batch.model.synapse_id, "synapse_model": batch.model.name}
+        if batch.model.sizeof is not None:
+            fixed["sizeof"] = batch.model.sizeof
         if key in fixed and key not in batch.values:  # stdp_facetshw_synapse_hom has a synapse_id of its own
             return [fixed[key]] * n
         if key in batch.model.core.common:
@@ -128,6 +126,8 @@ class SynapseCollection:
         keys = set()
         for batch, _, _ in self._parts():
             keys |= {*_FIXED, "weight", "delay", *batch.values} - set(batch.model.core.common)
+            if batch.model.sizeof is not None:
+                keys.add("sizeof")
             if batch.model.labelled:
                 keys.add("synapse_label")
         return sorted(keys)

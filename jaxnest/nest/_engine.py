@@ -17,6 +17,7 @@ from jaxnest.nest._columns import joined, params_of
 from jaxnest.nest._errors import NESTErrors
 from jaxnest.nest._layout import Layout, Pop
 from jaxnest.nest._ledger import Batch, Block
+from jaxnest.nest._models import RENEWED
 from jaxnest.nest._readout import Readout
 from jaxnest.nest._transfer import compiled_update, settled
 from jaxnest.neurons._base import Neuron
@@ -142,17 +143,19 @@ class Engine(Layout):
         names = [k for k in columns if k in core.parameters or k in block.model.states or k in getattr(core, "options", ())]
         if "precise_times" in columns or ("frozen" in columns and (self.kernel.frozen[ids] != self.frozen[ids]).any()):
             self.stale = True
-        if not names or issubclass(core, Recorder):
+        if not (names or core.name in RENEWED) or issubclass(core, Recorder):
             return
+        renewal = RENEWED.get(core.name)
+        renewed = {} if renewal is None or (renewal[2] and renewal[2] not in columns) else {renewal[0]: renewal[1]}
         if any(core.parameters[k].dim is not None for k in names if k in core.parameters) and issubclass(core, Neuron):
             self.stale = True  # lists of another length make another program
         with jax.enable_x64(True):
             for p in np.unique(self.pop_of[ids]):
                 if p >= 0:
-                    self._write(self.pops[p], block, places, names)
+                    self._write(self.pops[p], block, places, names, renewed)
 
-    def _write(self, pop: Pop, block: Block, places: np.ndarray, names: list[str]) -> None:
-        core = block.model.core
+    def _write(self, pop: Pop, block: Block, places: np.ndarray, names: list[str], renewed: Mapping[str, float]) -> None:
+        core = pop.core.model
         parts = [(b, p - b.first) for b, p in self._parts(pop)]
         if issubclass(core, Device):
             wanted = params_of(core, parts, Clock.of(self.kernel))
@@ -162,12 +165,13 @@ class Engine(Layout):
                 self.stale = True
             return
         sim = self.sim
-        for key in names:
+        for key in (*names, *renewed):
             path = f"{pop.core.name}.{key}"
             if key in core.states:
                 old = np.array(sim.program.get(sim.state, path))
                 here = self.pop_of[block.first + places] == self._number(pop.core)
-                old[self.place_of[(block.first + places)[here]]] = block.array(key, places[here])
+                new = renewed[key] if key in renewed else block.array(key, places[here])
+                old[self.place_of[(block.first + places)[here]]] = new
                 sim.state = sim.program.set(sim.state, {path: old})
             elif core.parameters.get(key) is not None and core.parameters[key].dim is None:
                 column = params_of(core, parts, Clock.of(self.kernel))[key]
@@ -187,8 +191,9 @@ class Engine(Layout):
         if core.static or (key not in core.states) or batch.number not in self.find:
             return None
         out = np.full(len(batch), np.nan)
-        if state is None:
-            state = self._state_shown()
+        if state is None:  # what goes to recorders is there at once, in NEST
+            with jax.enable_x64(True):
+                state = settled(self) if batch.kind == "spikes" else self._state_shown()
         with jax.enable_x64(True):
             for number, start, places in self.find[batch.number]:
                 wired = self.wired[number]
@@ -202,7 +207,7 @@ class Engine(Layout):
 
     def write_connections(self, batch: Batch, key: str) -> None:
         """Bring a property of connections into the program."""
-        if batch.kind in ("spikes", "states") or batch.number not in self.find:
+        if batch.number not in self.find:
             return
         if key in ("delay", "receptor"):
             self.stale = True

@@ -12,8 +12,9 @@ from jaxnest.nest._calcium import check_calcium
 from jaxnest.nest._clock import Clock
 from jaxnest.nest._device_rules import check_windows
 from jaxnest.nest._errors import NESTErrors, unknown_model, unread_keys
+from jaxnest.nest._forced import check_forced, heed
 from jaxnest.nest._generators import settle
-from jaxnest.nest._ledger import Batch, Block, cast, check_key, check_values
+from jaxnest.nest._ledger import Batch, Block, cast, check_elements, check_key, check_values
 from jaxnest.nest._models import NODE_KEYS, NodeModel, Registry, SynapseModel
 from jaxnest.nest._parameters import Context, Parameter
 from jaxnest.nest._recorders import BACKEND_KEYS, Recorder
@@ -139,8 +140,7 @@ class Kernel:
         if block.model.element_type == "recorder":
             keys |= {"events", "n_events"} if self.recorders[block.first].value("record_to") == "memory" else {"n_events"}
             keys |= self.recorders[block.first].status_keys()
-        names = block.model.recordables(block.shared)
-        if names:
+        if block.model.logs:
             keys.add("recordables")
         if "n_synapses" not in keys and any(p.dim == "ports" for p in block.model.core.parameters.values()):
             keys |= {"n_synapses", "has_connections"}
@@ -164,7 +164,7 @@ class Kernel:
         }
         if key in fixed:
             return [fixed[key]] * len(ids)
-        if key == "recordables" and block.model.recordables():
+        if key == "recordables" and block.model.logs:
             return [block.model.recordables({k: block.value(k, int(p)) for k in block.shared}) for p in places]
         if key == "n_synapses" and "tau_syn" in block.shared:
             return [len(block.value("tau_syn", int(p))) for p in places]
@@ -189,6 +189,8 @@ class Kernel:
         """
         ids = np.asarray(ids)
         parts = self.blocks_of(ids)
+        for block, _, _ in parts:
+            heed(self, block.model.name, params)
         prepared = [self._prepared(block, here, places, params, each) for block, here, places in parts]
         for (block, _, places), columns in zip(parts, prepared, strict=True):
             for key, (values, several) in sorted(columns.items(), key=lambda item: item[0] != "record_to"):
@@ -208,6 +210,7 @@ class Kernel:
         known = (
             block.keys() | special | (self.recorders[block.first].status_keys(params.get("record_to")) if special else set())
         )
+        check_elements(model, params)
         unknown = [k for k in params if k not in known and k not in NODE_KEYS]
         if unknown and self.settings.values["dict_miss_is_error"]:
             raise unread_keys("params", "NodeManager::set_status", unknown)
@@ -234,7 +237,9 @@ class Kernel:
                 columns[key] = (value if key in special or key not in model.defaults else cast(model, key, value)), False
         check_windows(block, places, columns, Clock.of(self))
         owner = f"Setting status of a '{model.name}' with node ID {first_id}"
-        check_calcium(owner, {key: values for key, (values, _) in columns.items()})
+        given = {key: values for key, (values, _) in columns.items()}
+        check_calcium(owner, given)
+        check_forced(owner, given)
         columns = settle(self, block, places, columns)
         touched = set(columns) & (set(model.core.parameters) | model.states)
         if touched:

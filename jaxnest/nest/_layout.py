@@ -100,14 +100,15 @@ class Layout:
         groups: dict[tuple[Any, ...], list[tuple[Batch, np.ndarray]]] = {}
         inputs, input_of = np.unique([_inputs(p.core) for p in self.pops], return_inverse=True)
         for number, batch in enumerate(self.kernel.batches):
-            if batch.kind not in ("neurons", "spikes_in", "current_in"):
+            listened = batch.kind == "spikes" and not batch.model.core.static
+            if batch.kind not in ("neurons", "spikes_in", "current_in") and not listened:
                 continue
             alive = np.arange(len(batch)) if batch.alive is None else np.flatnonzero(batch.alive)
             if not len(alive):
                 continue
             plain = batch.model.core.static and batch.model.weight_recorder is None
             large = plain and len(alive) >= _LARGE and np.ndim(batch.weight) == 0 and np.ndim(batch.delay) == 0
-            drives = batch.kind != "neurons"
+            drives = batch.kind in ("spikes_in", "current_in")
             source = self.pop_of[batch.pre[alive]] if drives else np.zeros(1, np.int32)
             code = source * len(inputs) + input_of[self.pop_of[batch.post[alive]]]
             codes = np.flatnonzero(np.bincount(code))
@@ -125,7 +126,12 @@ class Layout:
     def _project(self, key: tuple[Any, ...], parts: list[tuple[Batch, np.ndarray]]) -> None:
         ids = [np.concatenate([side[places] for side, places in zip(sides, (p for _, p in parts), strict=True)])
                for sides in ([b.pre for b, _ in parts], [b.post for b, _ in parts])]  # fmt: skip
-        nodes, index = zip(*(self._selection(each) for each in ids), strict=True)
+        if key[0] == "spikes":  # recorders hear the neurons themselves; something has to be there for the synapses to change
+            unheard = self.net.create("volume_transmitter", name=f"unheard#{len(self.wired)}")
+            self.pops.append(Pop(unheard, np.zeros(1, np.int64)))
+            (pre, places), (post, ends) = self._selection(ids[0]), (Nodes.of(unheard), np.zeros(len(ids[1]), np.int32))
+        else:
+            (pre, places), (post, ends) = (self._selection(each) for each in ids)
         model = parts[0][0].model
         now = self.kernel.models.synapses[model.name].defaults
         columns = {name: joined([(b.column(name), places) for b, places in parts])
@@ -155,7 +161,7 @@ class Layout:
             extra["modulator"] = self.pops[self.pop_of[node]].core[int(self.place_of[node])]
         try:
             self.net.connect(
-                nodes[0], nodes[1], explicit(*index), synapse=core, receptor=receptor, name=name, weight_recorder=recorder,
+                pre, post, explicit(places, ends), synapse=core, receptor=receptor, name=name, weight_recorder=recorder,
                 **columns, **extra,
             )  # fmt: skip
         except ConfigurationError as fault:

@@ -114,6 +114,12 @@ def check_key(model: NodeModel, key: str, value: Any) -> None:
         raise NESTErrors.NotImplemented(f"{model.name}: NEST can change {key}, jaxnest does not yet")
 
 
+def check_elements(model: NodeModel, params: Mapping[str, Any]) -> None:
+    """**Raises:** `NotImplemented` for changes of synaptic elements that are there in NEST."""
+    if params.get("synaptic_elements_param") and "synaptic_elements" in model.defaults:
+        raise NESTErrors.NotImplemented(f"{model.name}: NEST can change synaptic_elements_param, jaxnest does not yet")
+
+
 def check_values(model: NodeModel, columns: Mapping[str, Sequence[Any]], n: int, first_id: int) -> None:
     """Check properties of `n` nodes against what the core's model says: `columns` has all its parameters.
 

@@ -12,7 +12,7 @@ from jaxnest._values import Values
 from jaxnest.devices import devices
 from jaxnest.devices._base import Device, Drive, Recorder, Source
 from jaxnest.nest._errors import NESTErrors
-from jaxnest.nest._nest_models import NODE_MODELS
+from jaxnest.nest._nest_models import NODE_MODELS, connection_size
 from jaxnest.neurons import neurons
 from jaxnest.neurons._base import Neuron, Routing
 from jaxnest.synapses import synapses
@@ -25,6 +25,7 @@ _HIDDEN = frozenset(
         "I_stim",
         "I_filtered",
         "refractory",
+        "wait",
         "step_size",
         "residue",
         "waiting",
@@ -70,9 +71,6 @@ _NEURON_KEYS: Mapping[str, Any] = {
 #: properties that NEST has and jaxnest cannot change yet
 NOT_YET = frozenset(
     [
-        "ignore_and_spike",
-        "ignore_and_spike_interval",
-        "ignore_and_spike_offset",
         "synaptic_elements",
         "node_uses_wfr",
         "stimulus_source",
@@ -94,6 +92,11 @@ READ_ONLY = frozenset(NODE_KEYS) - {"frozen"} | {
     "instantiations",
     "available",
     "capacity",
+}
+#: by the core's model, a state that begins anew, at a value, whenever a property of the node is set: any one (""), or this one
+RENEWED: Mapping[str, tuple[str, float, str]] = {
+    "ignore_and_fire": ("wait", -1, ""),
+    "iaf_psc_delta_forced": ("wait", -1, "ignore_and_spike_offset"),
 }
 MAX_SYNAPSE_MODELS = 511
 _CURRENT_RECORDABLES = ("ac_generator", "dc_generator", "noise_generator", "step_current_generator")
@@ -135,6 +138,12 @@ class NodeModel:
         """The keys of which one node has a list."""
         return frozenset(k for k, v in self.defaults.items() if isinstance(v, (np.ndarray, list, tuple)))
 
+    @property
+    def logs(self) -> bool:
+        """Whether a multimeter may be connected to it, if only to read nothing."""
+        neuron = issubclass(self.core, Neuron) and self.core.routing is not Routing.COUNT
+        return neuron or self.core.name in _CURRENT_RECORDABLES
+
     def recordables(self, values: Mapping[str, Any] | None = None) -> list[str]:
         """What a multimeter may read of a node with these values."""
         if issubclass(self.core, Neuron):
@@ -159,7 +168,7 @@ class SynapseModel:
     hpc: bool = False  # smaller in NEST, and only for the receptor 0
     weight_recorder: Any = None
     volume_transmitter: Any = None  # of models with a third factor
-    sizeof: int = 40
+    sizeof: int | None = None  # in bytes, of models that tell
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -191,9 +200,14 @@ class Registry:
         number = 0
         for name, synapse in sorted(synapses.items()):
             for suffix in ("", "_hpc", "_lbl"):
-                defaults = synapse_defaults(synapse)
                 found.synapses[name + suffix] = SynapseModel(
-                    name + suffix, synapse, number, defaults, labelled=suffix == "_lbl", hpc=suffix == "_hpc"
+                    name + suffix,
+                    synapse,
+                    number,
+                    synapse_defaults(synapse),
+                    labelled=suffix == "_lbl",
+                    hpc=suffix == "_hpc",
+                    sizeof=connection_size(name, suffix),
                 )
                 number += 1
         return found

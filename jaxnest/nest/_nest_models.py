@@ -44,3 +44,33 @@ _SYNAPSES = """
 
 NODE_MODELS: frozenset[str] = frozenset(_NODES.split())
 SYNAPSE_MODELS: frozenset[str] = frozenset(_SYNAPSES.split())
+
+#: bytes of a connection in NEST, of the plain models
+_SIZES = {
+    24: "static_synapse_hom_w",
+    32: "eprop_learning_signal_connection eprop_learning_signal_connection_bsshslm_2020 gap_junction "
+    "rate_connection_delayed rate_connection_instantaneous sic_connection static_synapse",
+    40: "bernoulli_synapse cont_delay_synapse",
+    48: "diffusion_connection jonke_synapse stdp_pl_synapse_hom stdp_synapse_hom",
+    56: "tsodyks_synapse_hom",
+    72: "clopath_synapse ht_synapse",
+    80: "quantal_stp_synapse stdp_dopamine_synapse tsodyks2_synapse vogels_sprekeler_synapse",
+    88: "stdp_nn_restr_synapse stdp_nn_symm_synapse",
+    96: "stdp_nn_pre_centered_synapse stdp_synapse tsodyks_synapse",
+    104: "stdp_facetshw_synapse_hom",
+    112: "stdp_triplet_synapse urbanczik_synapse",
+    128: "eprop_synapse",
+    136: "eprop_synapse_bsshslm_2020",
+}
+_BYTES = {name: size for size, names in _SIZES.items() for name in names.split()}
+#: models that do not tell their sizes, but for the labelled variants
+_SILENT = frozenset(
+    ["quantal_stp_synapse", "stdp_dopamine_synapse", "stdp_facetshw_synapse_hom", "stdp_triplet_synapse", "tsodyks_synapse_hom"]
+)
+
+
+def connection_size(model: str, suffix: str) -> int | None:
+    """What NEST shows as `sizeof` of a connection of `model`, or of its variant with the suffix "_hpc" or "_lbl"; None: nothing."""
+    if model in _SILENT and suffix != "_lbl":
+        return None
+    return _BYTES[model] + {"": 0, "_hpc": -16, "_lbl": 8}[suffix]

@@ -11,6 +11,7 @@ from jaxnest.neurons.iaf_psc_alpha_multisynapse import iaf_psc_alpha_multisynaps
 from jaxnest.neurons.iaf_psc_delta import iaf_psc_delta
 from jaxnest.neurons.iaf_psc_exp import iaf_psc_exp
 from jaxnest.neurons.iaf_psc_exp_multisynapse import iaf_psc_exp_multisynapse
+from jaxnest.neurons.ignore_and_fire import ignore_and_fire
 from jaxnest.neurons.izhikevich import izhikevich
 from jaxnest.neurons.mat2_psc_exp import mat2_psc_exp
 from jaxnest.neurons.parrot_neuron import parrot_neuron
@@ -30,6 +31,7 @@ neurons = {
         iaf_psc_delta,
         iaf_psc_exp,
         iaf_psc_exp_multisynapse,
+        ignore_and_fire,
         izhikevich,
         mat2_psc_exp,
         parrot_neuron,
@@ -48,6 +50,7 @@ __all__ = [
     "iaf_psc_delta",
     "iaf_psc_exp",
     "iaf_psc_exp_multisynapse",
+    "ignore_and_fire",
     "izhikevich",
     "mat2_psc_exp",
     "neurons",

@@ -381,6 +381,35 @@ def parrots() -> list[Scenario]:
     return [first, second]
 
 
+def ignoring() -> list[Scenario]:
+    """Neurons that fire at fixed intervals, on the grid and off it, whatever reaches them."""
+    clock = {"rate": Each([13.7, 50.0, 101.3, 333.0]), "phase": Each([0.3, 1.0, 0.77, 0.013])}
+    cells = Node("cells", "ignore_and_fire", 4, clock)
+    first = Scenario("ignore_and_fire_alone", [cells], [Phase(250.0)], spikes=["cells"], what="four rates and phases")
+    each = np.arange(4)
+    second = Scenario(
+        "ignore_and_fire_network",
+        [
+            Node("source", "spike_generator", 1, {"spike_times": [1.0, 3.5, 60.0]}),
+            Node("current", "dc_generator", 1, {"amplitude": 500.0}),
+            cells,
+            Node("listeners", "iaf_psc_exp", 4, {"I_e": 380.0}),
+        ],
+        [Phase(150.0), Phase(150.0, {"listeners": {"I_e": 420.0}})],
+        [
+            Connection("source", "cells", each * 0, each, 100.0, 1.0),
+            Connection("current", "cells", each * 0, each, 1.0, 1.0),
+            Connection("cells", "cells", each, (each + 1) % 4, [50.0, -50.0, 50.0, 900.0], 1.5),
+            Connection("cells", "listeners", each, each, [300.0, -100.0, 90.0, 25.0], [0.5, 1.7, 4.3, 1.0]),
+            Connection("listeners", "cells", each, each[::-1], 500.0, 0.5),
+        ],
+        {"listeners": ["V_m", *EX_IN]},
+        ["cells", "listeners"],
+        what="inputs of all kinds are ignored; others hear the spikes",
+    )
+    return [first, second]
+
+
 def noisy() -> Scenario:
     """Escape noise as such: independent neurons with the default hazard and adaptation."""
     params = {
@@ -403,4 +432,9 @@ def noisy() -> Scenario:
     )
 
 
-SCENARIOS = [make(model, **settings) for model, settings in MODELS.items() for make in (alone, network)] + parrots() + [noisy()]
+SCENARIOS = (
+    [make(model, **settings) for model, settings in MODELS.items() for make in (alone, network)]
+    + parrots()
+    + ignoring()
+    + [noisy()]
+)

@@ -95,7 +95,7 @@ def test_going_on_after_more_was_connected(both):
 def test_defaults(same):
     def shown(nest):
         found = nest.GetDefaults("stdp_dopamine_synapse")
-        drop = ("synapse_modelid", "sizeof", "weight_recorder")
+        drop = ("synapse_modelid", "weight_recorder")
         return {k: v for k, v in found.items() if k not in drop}
 
     same(shown)

@@ -17,6 +17,7 @@ WITHOUT_EFFECT = {
     "spike_buffer_grow_extra": 0.7,
     "spike_buffer_shrink_limit": 0.3,
     "spike_buffer_shrink_spare": 0.2,
+    "structural_plasticity_update_interval": 50.0,
     "total_num_virtual_procs": 2,
     "update_time_limit": 10.0,
     "use_compressed_spikes": False,
@@ -74,7 +75,13 @@ NOT_YET = {
     "eprop_update_interval": lambda: nest.set(eprop_update_interval=500.0),
     "synaptic_elements": lambda: nest.Create("iaf_psc_alpha", params={"synaptic_elements": {"a": {"growth_curve": "linear"}}}),
     "frozen transmitter": lambda: nest.Create("volume_transmitter", params={"frozen": True}),
-    "ignore_and_spike": lambda: nest.Create("iaf_psc_alpha", params={"ignore_and_spike": True}),
+    "synaptic_elements_param": lambda: nest.Create("iaf_psc_alpha").set(synaptic_elements_param={"a": {"z": 1.0}}),
+    "connected elements": lambda: nest.Connect(
+        *[nest.Create("iaf_psc_alpha")] * 2, syn_spec={"pre_synaptic_element": "a", "post_synaptic_element": "b"}
+    ),
+    "recorder by bernoulli_synapse": lambda: nest.Connect(
+        nest.Create("iaf_psc_alpha"), nest.Create("spike_recorder"), syn_spec="bernoulli_synapse"
+    ),
     "TripartiteConnect": lambda: nest.TripartiteConnect(*[nest.Create("iaf_psc_alpha")] * 3, {}, {}),
     "MUSIC": lambda: nest.SetAcceptableLatency("port", 1.0),
     "MPI": lambda: nest.set_communicator(None),

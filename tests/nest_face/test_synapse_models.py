@@ -7,7 +7,7 @@ MODELS = (
     *("ht_synapse", "quantal_stp_synapse", "stdp_facetshw_synapse_hom", "cont_delay_synapse", "vogels_sprekeler_synapse"),
     *("tsodyks_synapse_hom", "stdp_nn_symm_synapse", "stdp_nn_pre_centered_synapse", "stdp_nn_restr_synapse", "jonke_synapse"),
 )
-BOOKKEEPING = {"sizeof", "synapse_modelid", "synapse_id", "num_connections", "weight_recorder", "element_type", "has_delay"}
+BOOKKEEPING = {"synapse_modelid", "synapse_id", "num_connections", "weight_recorder", "element_type", "has_delay"}
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -249,3 +249,56 @@ def test_release_sites_succeed_at_random(both):
         assert abs(theirs.sum() - ours.sum()) < 4.5 * np.sqrt(n)
     theirs, ours = (np.bincount(x, minlength=8) for x in (left, our_left))
     assert np.all(np.abs(theirs - ours) < 4.5 * np.sqrt(theirs + ours + 1.0)), (theirs, ours)
+
+
+def test_sizes_of_connections(same):
+    def script(nest):
+        cells = nest.Create("iaf_psc_alpha", 2)
+        models = (
+            "static_synapse",
+            "static_synapse_hpc",
+            "stdp_synapse_lbl",
+            "stdp_triplet_synapse",
+            "stdp_triplet_synapse_lbl",
+        )
+        for model in models:
+            nest.Connect(cells[0], cells[1], syn_spec={"synapse_model": model})
+        found = [nest.GetConnections(synapse_model=m).get() for m in models]
+        return [nest.GetDefaults(m).get("sizeof") for m in models], [c.get("sizeof") for c in found]
+
+    assert same(script)[0] == [32, 16, 104, None, 120]
+
+
+def test_recorders_listen_by_synapses_with_depression(same):
+    """All spikes are recorded, and the synapses change: at once, though the last slice has not been delivered elsewhere."""
+
+    def script(nest):
+        cells = nest.Create("iaf_psc_exp", 5, params={"I_e": [400.0, 500.0, 600.0, 700.0, 800.0]})
+        recorders = nest.Create("spike_recorder", 2)
+        spec = {"synapse_model": "tsodyks_synapse", "weight": 3.0, "delay": 1.5, "U": 0.3}
+        nest.Connect(cells, recorders[0], syn_spec=spec)
+        nest.Connect(cells[:3], recorders, syn_spec={"synapse_model": "ht_synapse", "weight": 2.0})
+        nest.Connect(cells, cells, syn_spec={"synapse_model": "tsodyks_synapse", "weight": 10.0})
+        nest.Connect(cells[::2], recorders[1], syn_spec={"synapse_model": "tsodyks_synapse_hom"})
+        nest.Simulate(50.0)
+        heard = nest.GetConnections(cells, recorders[0], synapse_model="tsodyks_synapse")
+        heard.x = 0.2
+        heard[1].U = 0.9
+        late = nest.Create("iaf_psc_exp", params={"I_e": 450.0})
+        nest.Connect(late, recorders, syn_spec={"synapse_model": "tsodyks2_synapse"})
+        nest.Simulate(60.0)
+        states = []
+        for model in ("tsodyks_synapse", "tsodyks_synapse_hom", "tsodyks2_synapse", "ht_synapse"):
+            found = nest.GetConnections(synapse_model=model).get(["source", "target", "P" if model[0] == "h" else "x"])
+            states.append(sorted(zip(*(np.round(column, 9).tolist() for column in found.values()), strict=True)))
+        return states, [r.n_events for r in recorders]
+
+    assert min(same(script)[1]) > 20
+
+
+@pytest.mark.parametrize("model", ["stdp_synapse", "jonke_synapse"])
+def test_recorders_do_not_listen_by_stdp(same, model):
+    def script(nest):
+        nest.Connect(nest.Create("iaf_psc_exp"), nest.Create("spike_recorder"), syn_spec={"synapse_model": model})
+
+    assert same(script) == "IllegalConnection"

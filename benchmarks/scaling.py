@@ -1,0 +1,120 @@
+"""Brunel's network over 1, 2, 4 … devices (on CPUs: virtual ones that share the cores), strong and weak scaling.
+
+Strong: the same network; weak: as many connections a device. sim_s is the least time of --time ms among the repeats, "cost" that time over
+the one of the first number of devices (on CPUs the cores are the same, so 1 is what there is to reach; in weak scaling the number of devices), table_mb and
+state_mb what each device holds, share that times the number of devices over what all of it is on the first number of devices, spikes what the device with the most
+spikes emitted in the last slice, sent_kb what each device sent in it. The spikes of all strong runs must be the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time as clock
+from pathlib import Path
+from typing import Any
+
+from . import _report
+
+_SCALE = 0.5
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """The options of `python -m benchmarks scaling`."""
+    command.add_argument(
+        "--devices", type=int, nargs="+", default=[1, 2, 4, 8], help="how many; the first is what others are compared with"
+    )
+    command.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        help="size of the network; weak scaling begins with half of it, a quarter of the connections",
+    )
+    command.add_argument("--time", type=float, default=200.0, help="simulated time, ms")
+    command.add_argument("--repeats", type=int, default=3)
+    command.add_argument("--seed", type=int, default=1)
+    command.add_argument("--json", metavar="FILE", help="write the records to this file")
+    command.add_argument("--results", metavar="FILE", help="append a section to this file (benchmarks/RESULTS.md)")
+
+
+def run(a: argparse.Namespace, command: str) -> int:
+    """Returns the exit code: 1 if spikes differ, 2 for wrong input."""
+    if min(*a.devices, a.repeats) < 1 or min(a.scale, a.time) <= 0:
+        print("benchmarks: --devices, --scale, --time and --repeats must be positive", file=sys.stderr)
+        return 2
+    import jax
+
+    jax.config.update("jax_num_cpu_devices", max(a.devices))
+    records: list[dict[str, Any]] = []
+    spikes: set[tuple[int, float]] = set()
+    for kind in ("strong", "weak"):
+        first: dict[str, Any] = {}
+        for n in a.devices:
+            scale = a.scale * (1.0 if kind == "strong" else _SCALE * math.sqrt(n / a.devices[0]))
+            record, seen = measured(n, scale, a)
+            first = first or {**record, "held": n * (record["table_mb"] + record["state_mb"])}
+            record["cost"] = record["sim_s"] / first["sim_s"]
+            if kind == "strong":
+                record["share"] = n * (record["table_mb"] + record["state_mb"]) / first["held"]
+            records.append({"benchmark": f"scaling {kind}", "devices": n, **record})
+            if kind == "strong":
+                spikes.add(seen)
+    text = _report.table(records)
+    print(text)
+    notes = [] if len(spikes) == 1 else ["the spikes of runs with different numbers of devices differ"]
+    for note in notes:
+        print(f"benchmarks: {note}", file=sys.stderr)
+    if a.json:
+        Path(a.json).write_text(json.dumps(records, indent=1))
+    if a.results:
+        with open(a.results, "a") as file:
+            file.write("\n" + _report.section(command, [], text, notes))
+    return 1 if notes else 0
+
+
+def measured(n: int, scale: float, a: argparse.Namespace) -> tuple[dict[str, Any], tuple[int, float]]:
+    """The figures of a run over `n` devices, and a mark of its spikes."""
+    import jax
+    import numpy as np
+
+    import jaxnest as jn
+    from jaxnest import distributed
+    from jaxnest.events.exchange import bytes_sent
+
+    from ._request import Request
+    from .brunel import describe_jaxnest
+
+    request = Request("brunel", "jaxnest", "", scale, a.time, 1, "float32", "auto", a.seed)
+    net, recorder = describe_jaxnest(jn, request)
+    began = clock.perf_counter()
+    sim = distributed.Simulation(net, seed=a.seed, mesh=distributed.mesh_of(n))
+    built = clock.perf_counter() - began
+    began = clock.perf_counter()
+    sim.run(20.0)
+    compiled = clock.perf_counter() - began
+    took = []
+    for _ in range(a.repeats):
+        began = clock.perf_counter()
+        sim.run(a.time)
+        took.append(clock.perf_counter() - began)
+    found = sim.spikes(recorder)
+    plan = sim.parted.plan
+    pending = np.asarray(sim.state.pending) != 0
+    busiest = int(pending.sum(axis=(1, 2)).max())
+
+    def held(tree: Any) -> float:
+        return sum(x.addressable_shards[0].data.nbytes for x in jax.tree.leaves(tree)) / 2**20
+
+    record = {
+        "neurons": plan.n_all,
+        "build_s": built,
+        "compile_s": compiled,
+        "sim_s": min(took),
+        "table_mb": held((sim.connections, sim.params["tables"])),
+        "state_mb": held(sim.state),
+        "spikes": busiest,
+        "sent_kb": float(bytes_sent(np.array(busiest), plan.multiple)) / 1024,
+    }
+    return record, (len(found), float(found.times.sum()))
