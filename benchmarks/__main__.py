@@ -10,18 +10,24 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from . import _compare, _report, accuracy
+from . import _compare, _report, accuracy, recordings, recovery, scaling
 from ._request import Request, Spec
 
 _BENCHMARKS = ("brunel", "microcircuit", "stdp", "cuba", "build", "startup", "deliver", "train", "gradient")
+_OWN = {
+    "accuracy": accuracy,
+    "recordings": recordings,
+    "recovery": recovery,
+    "scaling": scaling,
+}  # what has its own options and reports
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code: 1 if the peer computed something else or a run failed, 2 for wrong input or without the peer."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     a = _parser().parse_args(arguments)
-    if a.benchmark == "accuracy":
-        return accuracy.run(a, "python -m benchmarks " + shlex.join(arguments))
+    if a.benchmark in _OWN:
+        return _OWN[a.benchmark].run(a, "python -m benchmarks " + shlex.join(arguments))
     spec: Spec = importlib.import_module(f"benchmarks.{a.benchmark}").SPEC
     if not set(a.against) <= set(spec.peers):
         return _complain(f"{a.benchmark} runs against {' or '.join(spec.peers)} only", 2)
@@ -84,8 +90,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--against", nargs="+", default=[], metavar="PEER", help=f"of {', '.join(module.SPEC.peers)}")
         command.add_argument("--json", metavar="FILE", help="write the records to this file")
         command.add_argument("--results", metavar="FILE", help="append a section to this file (benchmarks/RESULTS.md)")
-    about = (accuracy.__doc__ or "").replace("%", "%%")
-    accuracy.add_arguments(commands.add_parser("accuracy", help=about.splitlines()[0], description=about))
+    for name, own in _OWN.items():
+        about = (own.__doc__ or "").replace("%", "%%")
+        own.add_arguments(commands.add_parser(name, help=about.splitlines()[0], description=about))
     return parser
 
 
