@@ -1,4 +1,4 @@
-"""`aeif_cond_exp` fitted to a recorded fast-spiking interneuron, by exact gradients and by CMA-ES.
+"""`aeif_cond_exp` fitted to a recorded fast-spiking interneuron, by gradients without surrogates and by CMA-ES.
 
 Every second sweep trains; the others are held out. The loss asks when each recorded interval ends. By gradient it is descended from a fixed start; CMA-ES has
 the same loss, start, bounds and cores. What is fitted then runs freely over whole sweeps in jaxnest and in live NEST: numbers of spikes, and coincidence

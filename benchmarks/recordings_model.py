@@ -62,7 +62,7 @@ class IntervalLoss:
     """What a set of parameters (in the order of `FREE`) says about when each interval ends.
 
     Each interval is a neuron: it begins at V_reset after a spike (or a current that made it spike), else at the recorded V_m, with the w to which the recorded potential and spikes have led
-    it by then. So errors do not accumulate, and derivatives go through one interval only, to its end: exactly, there is no surrogate.
+    it by then. So errors do not accumulate, and derivatives go through one interval only, to its end, without a surrogate.
     """
 
     def __init__(self, recording: Recording, rows: Intervals, short: float = 35.0, longest: float = 320.0) -> None:

@@ -79,6 +79,7 @@ def test_the_parameters_that_made_a_recording_end_its_intervals(made, loss):
     assert float(loss(TRUE)) < 0.5 * float(loss(other))
 
 
+@pytest.mark.slow
 def test_derivatives_of_the_lengths_are_those_of_central_differences(made, loss):
     spiked = intervals(made, range(4)).take(loss.order).spiked
     lengths, jacobian = jax.jit(loss.lengths), np.asarray(jax.jit(jax.jacfwd(loss.lengths))(TRUE))
@@ -91,6 +92,7 @@ def test_derivatives_of_the_lengths_are_those_of_central_differences(made, loss)
         assert np.linalg.norm(exact - measured) < 0.05 * np.linalg.norm(measured), name
 
 
+@pytest.mark.slow
 def test_both_descents_go_down_within_the_bounds(loss):
     pytest.importorskip("cma")
     start = TRUE + 0.2 * SCALE

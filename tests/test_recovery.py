@@ -52,14 +52,14 @@ def test_derivatives_are_those_of_the_likelihood(x64):
     def total(x):
         return recovery.likelihood(x, seen).sum()
 
-    found = jax.grad(total)(at)
+    found = jax.jit(jax.grad(total))(at)
     values = jax.jit(jax.vmap(total))(at[None] + d * jnp.concatenate([jnp.eye(3), -jnp.eye(3)]))
     np.testing.assert_allclose(found, (values[:3] - values[3:]) / (2 * d), rtol=1e-4)
 
 
 def test_an_impossible_spike_leaves_the_likelihood_and_its_derivative_finite():
     seen = neurons(2, 300, TRUTH)._replace(exc=np.zeros((300, 2), np.float32), inh=np.full((300, 2), 3.0, np.float32))
-    value, slope = jax.value_and_grad(lambda x: recovery.likelihood(x, seen).sum())(
+    value, slope = jax.jit(jax.value_and_grad(lambda x: recovery.likelihood(x, seen).sum()))(
         jnp.asarray(recovery.to_x(TRUTH), jnp.float32)
     )
     assert np.isfinite(value) and np.isfinite(slope).all() and value < -10.0
