@@ -76,10 +76,10 @@ def whole():
 @pytest.mark.parametrize(
     ("kind", "devices", "lowering"),
     [
-        ("exp", 3, "auto"),
         ("stdp", 4, "auto"),
         ("delta", 2, "xla"),
         pytest.param("exp", 1, "auto", marks=pytest.mark.slow),
+        pytest.param("exp", 3, "auto", marks=pytest.mark.slow),
         pytest.param("stdp", 2, "xla", marks=pytest.mark.slow),
         pytest.param("delta", 4, "auto", marks=pytest.mark.slow),
     ],
