@@ -100,7 +100,7 @@ def measured(n: int, scale: float, a: argparse.Namespace) -> tuple[dict[str, Any
         sim.run(a.time)
         took.append(clock.perf_counter() - began)
     found = sim.spikes(recorder)
-    plan = sim.parted.plan
+    plan = sim.plan
     pending = np.asarray(sim.state.pending) != 0
     busiest = int(pending.sum(axis=(1, 2)).max())
 

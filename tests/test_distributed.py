@@ -97,11 +97,11 @@ def test_any_number_of_devices_gives_the_same_bits(whole, kind, devices, lowerin
 def test_each_device_holds_its_part_of_the_connections():
     net, _ = network("exp")
     sim = distributed.Simulation(net, mesh=distributed.mesh_of(4))
-    for key, table in ((t.key, sim.connections[t.key]) for t in sim.parted.plan.tables):
+    for key, table in ((t.key, sim.connections[t.key]) for t in sim.plan.tables):
         held = np.asarray(table.row_ptr[:, -1])
         assert table.target.shape[1] == max(held.max(), 2), key
         assert len(table.target.sharding.device_set) == 4
-    load = sum(np.asarray(sim.connections[t.key].row_ptr[:, -1]) for t in sim.parted.plan.tables)
+    load = sum(np.asarray(sim.connections[t.key].row_ptr[:, -1]) for t in sim.plan.tables)
     assert load.max() < 1.15 * load.mean()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,26 +13,26 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxnest._values import Values
+from jaxnest.distributed._placement import Placement, placement_of
 from jaxnest.errors import ConfigurationError
 from jaxnest.events.deliver import Table
 from jaxnest.simulation import _plan
 from jaxnest.simulation._compile import compile_plan
-from jaxnest.simulation._layout import Build
+from jaxnest.simulation._layout import Build, Layouts
 from jaxnest.simulation._network import Network
-from jaxnest.simulation._part import Part, parts_of
+from jaxnest.simulation._part import parts_of
 
 
 @dataclass(frozen=True)
 class Parted:
-    """`plan` of any part; `parts`; `params` and `connections` with the parts of arrays, one after another, along a first axis, which lies over the
-    mesh's; `specs` of `params`: what has one value for all nodes or connections has no such axis. `builds` of this process's parts, by number."""
+    """`plan` of any part, and where the whole network lies in the parts; `params` and `connections` with the parts of arrays, one after another,
+    along a first axis, which lies over the mesh's (but see `specs_of`); `layouts`: what tables and drives hold a projection's connections."""
 
     plan: _plan.Plan
-    parts: Sequence[Part]
+    placement: Placement
     params: Any
     connections: Any
-    specs: Any
-    builds: Mapping[int, Build]
+    layouts: Layouts
 
 
 def part_network(net: Network, mesh: Mesh, axis: str, options: Mapping[str, Any]) -> Parted:
@@ -43,24 +44,21 @@ def part_network(net: Network, mesh: Mesh, axis: str, options: Mapping[str, Any]
     devices = mesh.devices.ravel()
     parts = parts_of(net, len(devices))
     mine = [k for k, d in enumerate(devices) if d.process_index == jax.process_index()]
-    laid = {k: compile_plan(net, **options, part=parts[k]) for k in mine}
-    plans = {k: plan for k, (plan, _) in laid.items()}
-    builds = {k: build for k, (_, build) in laid.items()}
-    sizes = _largest({key: max(_sizes(plan, b)[key] for plan, b in laid.values()) for key in _sizes(*laid[mine[0]])})
-    blocks = _blocks(builds, plans, sizes)
-    trees = {k: _padded(plans[k], builds[k], sizes, blocks, len(devices), parts) for k in mine}
-    plan = _common_plan(plans, builds, sizes, blocks, axis)
+    laid = [compile_plan(net, **options, part=parts[k]) for k in mine]
+    sizes = _largest([_sizes(plan, build) for plan, build in laid])
+    plan = _common_plan(laid[0][0], sizes, axis)
     if plan.slice_steps * plan.n_all >= 2**31:
         raise ConfigurationError(f"{plan.n_all} sources are too many for slices of {plan.slice_steps} steps")
-    params = {k: t[0] for k, t in trees.items()}
-    specs = specs_of(plan, params[mine[0]], axis)
+    placement = placement_of(net, plan, parts)
+    numbers = placement.numbers(len(parts), plan.n_sources)
+    trees = [_padded(own, build, plan, sizes, numbers[k]) for k, (own, build) in zip(mine, laid, strict=True)]
 
     def over(spec: PartitionSpec, *leaves: Any) -> Any:
         return _laid_out(mesh, spec, dict(zip(mine, leaves, strict=True)))
 
-    laid_params = jax.tree.map(over, specs, *params.values())
-    laid_connections = jax.tree.map(lambda *x: over(PartitionSpec(axis), *x), *(t[1] for t in trees.values()))
-    return Parted(plan, parts, laid_params, laid_connections, specs, builds)
+    params = jax.tree.map(over, specs_of(plan, trees[0][0], axis), *(params for params, _ in trees))
+    connections = jax.tree.map(partial(over, PartitionSpec(axis)), *(connections for _, connections in trees))
+    return Parted(plan, placement, params, connections, laid[0][1].layouts)
 
 
 def _check(net: Network, options: Mapping[str, Any]) -> None:
@@ -95,102 +93,71 @@ def _sizes(plan: _plan.Plan, b: Build) -> dict[str, int]:
     sizes |= {f"width {t.key}": t.layout.width for t in plan.tables}
     sizes |= {f"high {t.key}": t.layout.high for t in plan.tables}
     sizes |= {f"low {t.key}": -t.layout.low if t.layout.high else -(2**30) for t in plan.tables}
-    sizes |= {f"n {d.key}": max(d.n, 2) for d in plan.drives}
-    sizes |= {f"delay {d.key}": b.connections[d.key].delay.itemsize for d in plan.drives if d.source < 0}
-    sizes |= {f"scattered {d.key}": int(not d.block and d.n > 0) for d in plan.drives}
-    sizes |= {f"empty {d.key}": int(d.n == 0) for d in plan.drives}
-    sizes |= {f"short {d.key}": -d.n for d in plan.drives}
+    for d in _driving(plan):
+        sizes[f"n {d.key}"] = max(d.n, 2)
+        sizes[f"delay {d.key}"] = b.connections[d.key].delay.itemsize
+        sizes[f"scattered {d.key}"] = int(not d.block and d.n > 0)
+        sizes[f"short {d.key}"] = -d.n
     sizes |= {f"n {s.key}": max(len(s.index), 1) for s in plan.samplings}
     return sizes
 
 
-def _largest(sizes: dict[str, int]) -> dict[str, int]:
-    """The largest among the processes."""
-    if jax.process_count() == 1:
-        return sizes
-    every = multihost_utils.process_allgather(np.array(list(sizes.values()), np.int64))
-    return dict(zip(sizes, (int(n) for n in every.max(axis=0)), strict=True))
+def _driving(plan: _plan.Plan) -> list[_plan.DrivePlan]:
+    """The drives that act on neurons. Those that are only recorded are the same in all parts."""
+    return [d for d in plan.drives if d.source < 0]
 
 
-def _blocks(builds: Mapping[int, Build], plans: Mapping[int, _plan.Plan], sizes: Mapping[str, int]) -> dict[str, bool]:
-    """Which drives act on consecutive columns, as many in each part."""
-    found = {}
-    for d in next(iter(plans.values())).drives:
-        same = sizes[f"n {d.key}"] == -sizes[f"short {d.key}"]
-        found[d.key] = same and not sizes[f"scattered {d.key}"]
-    return found
+def _largest(sizes: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """The largest of each size among all parts of all processes."""
+    largest = np.array([list(each.values()) for each in sizes], np.int64).max(axis=0)
+    if jax.process_count() > 1:
+        largest = multihost_utils.process_allgather(largest).max(axis=0)
+    return dict(zip(sizes[0], largest.tolist(), strict=True))
 
 
 def _padded(
-    plan: _plan.Plan, b: Build, sizes: Mapping[str, int], blocks: Mapping[str, bool], n_parts: int, parts: Sequence[Part]
-) -> tuple[Any, Any]:
-    """The parameters and connections of a part, in the shapes that all parts have."""
+    own: _plan.Plan, b: Build, plan: _plan.Plan, sizes: Mapping[str, int], number: np.ndarray
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The parameters and connections of a part, of which `own` is the plan, in the shapes that all parts have."""
     tables, connections = dict(b.params["tables"]), dict(b.connections)
-    for t in plan.tables:
+    for t in own.tables:
         n = sizes[f"n {t.key}"]
         table = connections[t.key]
         delay = table.delay if _one_delay(b, t) else _fill(table.delay, n, 1)
         connections[t.key] = Table(table.row_ptr, _fill(table.target, n, t.layout.low), delay.astype(_unsigned(sizes, t.key)))
         tables[t.key] = Values({k: v if _one(b, t, k) else _fill(v, n) for k, v in tables[t.key].items()})
-    for d in plan.drives:
-        n = sizes[f"n {d.key}"]
-        v = connections[d.key]
-        filled = {"device": _fill(v["device"], n), "ident": _fill(v["ident"], n, -1)}
-        if d.source < 0:
-            if blocks[d.key]:
-                filled |= {"column": v["column"], "delay": v["delay"]}
-            else:  # what fills up goes to a column that nobody reads
-                columns = v["column"] if len(v["column"]) == d.n else v["column"] + np.arange(d.n, dtype=np.int32)
-                delays = v["delay"] if len(v["delay"]) == d.n else np.broadcast_to(v["delay"], d.n)
-                filled |= {"column": _fill(columns, n, plan.columns), "delay": _fill(delays, n, 1)}
-            filled["delay"] = filled["delay"].astype(_unsigned(sizes, d.key))
-            weight = tables[d.key]["weight"]
-            if not _one_weight(b, d.key):
-                tables[d.key] = Values(weight=_fill(weight, n))
-        connections[d.key] = Values(filled)
-    connections[_plan.HERE] = _here(plan, b, sizes)
+    for here, common in zip(_driving(own), _driving(plan), strict=True):
+        connections[here.key], tables[here.key] = _padded_drive(here, common, own.columns, b, _unsigned(sizes, here.key))
+    recorded = (number >= 0) & plan.recorded[np.maximum(number, 0)]
+    read = {s.key: _fill(s.index.astype(np.int32), sizes[f"n {s.key}"]) for s in own.samplings}
+    connections[_plan.HERE] = _plan.Here({g.key: g.ids for g in own.groups}, read, number, recorded)
     return {**b.params, "tables": tables}, connections
 
 
-def _here(plan: _plan.Plan, b: Build, sizes: Mapping[str, int]) -> _plan.Here:
-    part = b.part
-    assert part is not None
-    number = np.full(plan.n_sources, -1, np.int32)
-    for g in plan.groups:
-        for m in g.members:
-            n = part.last(m.population) - part.first(m.population)
-            begin = g.source + m.start
-            number[begin : begin + n] = b.index.start[m.population] + part.first(m.population) + np.arange(n)
-    recorded = np.zeros(plan.n_sources, bool)
-    recorded[number >= 0] = plan.recorded[number[number >= 0]]
-    if part.number == 0:  # devices are everywhere, but only one part tells of them
-        for s in plan.sources:
-            number[s.source : s.source + s.n] = b.index.start[s.key] + np.arange(s.n)
-        last = plan.n_sources - sum(d.n for d in plan.drives if d.source >= 0)
-        number[last:] = plan.n_all - (plan.n_sources - last) + np.arange(plan.n_sources - last)
-        recorded = plan.recorded[np.maximum(number, 0)] & (number >= 0)
-    read = {s.key: _fill(s.index.astype(np.int32), sizes[f"n {s.key}"]) for s in plan.samplings}
-    return _plan.Here({g.key: g.ids for g in plan.groups}, read, number, recorded)
+def _padded_drive(own: _plan.DrivePlan, common: _plan.DrivePlan, unread: int, b: Build, delays: Any) -> tuple[Values, Values]:
+    """The connections of a drive and their weights. What fills them up goes to the column `unread`."""
+    v, weights, n = b.connections[own.key], b.params["tables"][own.key], common.n
+    column, delay = v.column, v.delay
+    if not common.block:
+        column = column + np.arange(own.n, dtype=np.int32) if own.block else column
+        column, delay = _fill(column, n, unread), _fill(np.broadcast_to(delay, own.n), n, 1)
+    if not any(p.weights.constant for p in b.net.projections if own.key in b.layouts.drives.get(p.name, [])):
+        weights = Values(weight=_fill(weights.weight, n))
+    filled = Values(device=_fill(v.device, n), ident=_fill(v.ident, n, -1), column=column, delay=delay.astype(delays))
+    return filled, weights
 
 
-def _common_plan(
-    plans: Mapping[int, _plan.Plan],
-    builds: Mapping[int, Build],
-    sizes: Mapping[str, int],
-    blocks: Mapping[str, bool],
-    axis: str,
-) -> _plan.Plan:
-    """The plan of any part: equal but for arrays, which are data here, and sizes."""
-    plan = next(iter(plans.values()))
+def _common_plan(plan: _plan.Plan, sizes: Mapping[str, int], axis: str) -> _plan.Plan:
+    """The plan of any part, of one part's: they are equal but for sizes, and for arrays, which are data here."""
     tables = []
     for t in plan.tables:
         low, high = -sizes[f"low {t.key}"], sizes[f"high {t.key}"]
         layout = t.layout._replace(width=sizes[f"width {t.key}"], low=low if high else 0, high=high)
         tables.append(replace(t, layout=layout, n=sizes[f"n {t.key}"]))
-    drives = [replace(d, n=sizes[f"n {d.key}"], block=blocks[d.key]) for d in plan.drives]
+    drives = [d if d.source >= 0 else _common_drive(d, sizes) for d in plan.drives]
     none = np.zeros(0, np.int32)
     samplings = [replace(s, index=np.zeros(sizes[f"n {s.key}"], np.int32), senders=none) for s in plan.samplings]
-    scattered = any(not blocks[d.key] for d in drives if d.source < 0)
+    scattered = not all(d.block for d in drives if d.source < 0)  # then there is a column that nobody reads
     return replace(
         plan,
         columns=plan.columns + scattered,
@@ -201,6 +168,12 @@ def _common_plan(
         axis=axis,
         fingerprint=f"parted {plan.n_all}",
     )
+
+
+def _common_drive(d: _plan.DrivePlan, sizes: Mapping[str, int]) -> _plan.DrivePlan:
+    """A block only where it is one in all parts, of equal length."""
+    n = sizes[f"n {d.key}"]
+    return replace(d, n=n, block=n == -sizes[f"short {d.key}"] and not sizes[f"scattered {d.key}"])
 
 
 def _one_delay(b: Build, t: _plan.TablePlan) -> bool:
@@ -222,10 +195,6 @@ def _one(b: Build, t: _plan.TablePlan, name: str) -> bool:
         return len(held) == 1 and held[0].weights.constant
     given = {**held[0].values, "weight": held[0].weights}
     return name not in given or given[name].constant
-
-
-def _one_weight(b: Build, key: str) -> bool:
-    return any(p.weights.constant for p in b.net.projections if key in b.layouts.drives.get(p.name, []))
 
 
 def _unsigned(sizes: Mapping[str, int], key: str) -> Any:

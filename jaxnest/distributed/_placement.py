@@ -1,21 +1,48 @@
 """Where the nodes, sources, input columns and connections of a whole network lie in the arrays of its parts.
 
 A place is part * length + place in the part. Gathered by these places, arrays of parts (parts, …, length) are those of the whole network, in the
-order in which a network on one device has them.
+order in which a network on one device has them: see `At`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from jaxnest.events.deliver import Table
 from jaxnest.simulation._layout import group_populations
 from jaxnest.simulation._network import Network
 from jaxnest.simulation._part import Part
 from jaxnest.simulation._plan import Group, Plan
+
+
+@dataclass(frozen=True)
+class At:
+    """Where the values of a leaf lie among those of the parts: along `axis` of a part's array at the `places`; None: all parts have the same."""
+
+    places: np.ndarray | None
+    axis: int = -1
+
+    def whole(self, array: np.ndarray) -> np.ndarray:
+        """Of (parts, …) the values of the network."""
+        if self.places is None:
+            return array[0]
+        ahead = np.moveaxis(array, self._axis(array), 1)
+        return np.moveaxis(ahead.reshape(-1, *ahead.shape[2:])[self.places], 0, self._axis(array) - 1)
+
+    def parted(self, values: np.ndarray, old: np.ndarray) -> np.ndarray:
+        """(parts, …): the values of the network in their places; what fills parts up is as in `old`."""
+        if self.places is None:
+            return np.broadcast_to(values, old.shape)
+        ahead = np.moveaxis(old, self._axis(old), 1)
+        flat = ahead.reshape(-1, *ahead.shape[2:]).copy()
+        flat[self.places] = np.moveaxis(values, self._axis(old) - 1, 0)
+        return np.moveaxis(flat.reshape(ahead.shape), 1, self._axis(old))
+
+    def _axis(self, array: np.ndarray) -> int:
+        return self.axis % array.ndim if self.axis < 0 else self.axis + 1
 
 
 @dataclass(frozen=True)
@@ -26,6 +53,12 @@ class Placement:
     nodes: Mapping[str, np.ndarray]
     sources: np.ndarray
     columns: np.ndarray
+
+    def numbers(self, n_parts: int, n_sources: int) -> np.ndarray:
+        """The number in the whole network of each source of each part, (n_parts, n_sources); -1 for those that are no part of it."""
+        numbers = np.full(n_parts * n_sources, -1, np.int32)
+        numbers[self.sources] = np.arange(len(self.sources))
+        return numbers.reshape(n_parts, n_sources)
 
 
 def placement_of(net: Network, plan: Plan, parts: Sequence[Part]) -> Placement:
@@ -61,11 +94,10 @@ def _neurons(whole: Group, mine: Group, parts: Sequence[Part]) -> tuple[np.ndarr
     return part, local
 
 
-def connections_in_order(plan: Plan, key: str, connections: Mapping[str, Any], columns: np.ndarray) -> np.ndarray:
+def connections_in_order(plan: Plan, table: Table, columns: np.ndarray) -> np.ndarray:
     """The places (n,) of the connections of a table in the order of one device: by source, delay where rows are in segments, and target.
 
-    `connections` of all parts, fetched; `columns` as in `Placement`."""
-    table = connections[key]
+    `table` of all parts, fetched; `columns` as in `Placement`."""
     back = np.full(int(columns.max(initial=0)) + 1, -1, np.int64)
     back[columns] = np.arange(len(columns))
     rows, targets, places = [], [], []
@@ -78,18 +110,3 @@ def connections_in_order(plan: Plan, key: str, connections: Mapping[str, Any], c
         places.append(part * length + np.arange(n))
     row, target, place = (np.concatenate(x) for x in (rows, targets, places))
     return place[np.lexsort((target, row))]  # a stable sort: connections of one target lie in one part, in their order
-
-
-def whole(array: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Values of parts (parts, …, length) as those of the network, (…, n)."""
-    joined = np.moveaxis(array, 0, -2)
-    return joined.reshape(*joined.shape[:-2], -1)[..., places]
-
-
-def parted(values: np.ndarray, places: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """Values of the network (…, n) in the places of parts; what fills them up stays as it is in `old` (parts, …, length)."""
-    flat = np.moveaxis(old, 0, -2)
-    shape = flat.shape
-    flat = flat.reshape(*shape[:-2], -1).copy()
-    flat[..., places] = values
-    return np.moveaxis(flat.reshape(shape), -2, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,19 +16,21 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxnest._cache import enable_compilation_cache
 from jaxnest._values import Values
 from jaxnest.distributed._parting import part_network, specs_of
-from jaxnest.distributed._placement import connections_in_order, parted, placement_of, whole
-from jaxnest.distributed._state import At, places_of_state
+from jaxnest.distributed._placement import At, connections_in_order
+from jaxnest.distributed._state import places_of_state
 from jaxnest.errors import ConfigurationError
 from jaxnest.events import random
+from jaxnest.events.deliver import Table
 from jaxnest.events.surrogate import spike_function
 from jaxnest.simulation import _run
-from jaxnest.simulation._advance import Buffers, advance
+from jaxnest.simulation._advance import Buffers, SpikeBuffer, advance, rooms_of
 from jaxnest.simulation._drives import samplings
-from jaxnest.simulation._layout import Index, number_sources
+from jaxnest.simulation._layout import Index, Layouts, number_sources
 from jaxnest.simulation._names import Names
-from jaxnest.simulation._network import Network, Population, Projection
-from jaxnest.simulation._plan import HERE, Plan, State
+from jaxnest.simulation._network import Network
+from jaxnest.simulation._plan import HERE, Plan, Sampling, State
 from jaxnest.simulation._plastic import make_room
+from jaxnest.simulation._recordings import Recordings
 from jaxnest.simulation._step import bind
 
 
@@ -67,62 +69,75 @@ class Simulation(_run.Simulation):
         self.mesh = mesh_of() if mesh is None else mesh
         if len(self.mesh.axis_names) != 1:
             raise ConfigurationError(f"mesh with the axes {self.mesh.axis_names}: give one of a single axis")
-        axis = self.mesh.axis_names[0]
-        fire = spike_function(options.pop("surrogate", "fast_sigmoid"), options.pop("dampening", 1.0))
+        self._axis = self.mesh.axis_names[0]
+        self._fire = spike_function(options.pop("surrogate", "fast_sigmoid"), options.pop("dampening", 1.0))
         wanted = {"delivery": "events", "lowering": "auto", "solver": "adaptive", "substeps": 1, "reset": "detached"}
-        self.parted = part_network(network, self.mesh, axis, {**wanted, **options})
-        self.params, self.connections = self.parted.params, self.parted.connections
-        self._placement = placement_of(network, self.parted.plan, self.parted.parts)
-        self.program = self._names()  # type: ignore[assignment]
-        self._fire = fire
+        parted = part_network(network, self.mesh, self._axis, {**wanted, **options})
+        self.plan, self._placement = parted.plan, parted.placement
+        self.params, self.connections = parted.params, parted.connections
+        self.program = self._names(parted.layouts)  # type: ignore[assignment]
+        self.recordings = Recordings(self.program)
+        self._numbers = self._placement.numbers(self.mesh.size, self.plan.n_sources)
         self._orders: dict[str, np.ndarray] = {}
-        self._programs: dict[Any, Callable[..., Any]] = {}
-        over, everywhere = PartitionSpec(axis), PartitionSpec()
-        make = partial(_begin, self.parted.plan, _run.rooms_of(self.parted.plan), self.parted.specs)
-        start = jax.jit(
-            jax.shard_map(
-                make, mesh=self.mesh, in_specs=(self.parted.specs, everywhere), out_specs=(over, over), check_vma=False
-            )
-        )
+        self._programs: dict[str, Callable[..., Any]] = {}
+        self._devices = {}
+        self._rate = 0.0
+        begin = partial(_run.begin, self.plan, rooms_of(self.plan))
         key = self._everywhere(np.asarray(random.key_from_seed(seed)))
-        self.state, self._buffers = start(self.params, key)
+        self.state, self._buffers = self._over_devices(begin, "", self.params, key)
         self._advance = self._run_parts
-        self._begin_recording()
 
-    def _names(self) -> Names:
+    def _names(self, layouts: Layouts) -> Names:
         """The names of the whole network, as on one device."""
-        plan, groups = self.parted.plan, self._placement.groups
+        plan, groups = self.plan, self._placement.groups
         index = Index(self.network, groups, number_sources(self.network, groups)[0])
-        idents = {d.key: self._fetch(self.connections[d.key]["ident"]) for d in plan.drives}
+        idents = {d.key: np.sort(self._fetch(self.connections[d.key].ident), axis=None) for d in plan.drives if d.source < 0}
+        idents = {key: ident[ident >= 0] for key, ident in idents.items()}
         sizes = {t.key: int(self._fetch(self.connections[t.key].row_ptr[:, -1]).sum()) for t in plan.tables}
         whole = replace(
             plan,
             groups=groups,
             samplings=tuple(samplings(self.network, index)),
             tables=tuple(replace(t, n=sizes[t.key]) for t in plan.tables),
-            drives=tuple(replace(d, n=int((idents[d.key] >= 0).sum())) for d in plan.drives),
+            drives=tuple(replace(d, n=len(idents[d.key])) if d.key in idents else d for d in plan.drives),
             axis="",
         )
-        order = {key: Values(ident=np.sort(ident[ident >= 0])) for key, ident in idents.items()}
-        layouts = next(iter(self.parted.builds.values())).layouts
-        return Names(self.network, whole, layouts, index, order)
+        return Names(self.network, whole, layouts, index, {key: Values(ident=ident) for key, ident in idents.items()})
 
-    def _everywhere(self, value: np.ndarray) -> jax.Array:
-        sharding = NamedSharding(self.mesh, PartitionSpec())
-        return jax.make_array_from_callback(np.shape(value), sharding, lambda index: np.asarray(value)[index])
+    def _over_devices(
+        self, function: Callable[..., Any], kinds: str, params: Any, *operands: Any, donate: tuple[int, ...] = ()
+    ) -> Any:
+        """`function` of a part's parameters and operands on each device. `kinds` has a letter for each operand: "p" where parts have their own,
+        else all have the same. Compiled once for each set of parameters that have values of their own."""
+        specs = specs_of(self.plan, params, self._axis)
+        name = f"{function.func.__name__} {specs}"  # type: ignore[attr-defined]
+        if name not in self._programs:
+            over, everywhere = PartitionSpec(self._axis), PartitionSpec()
+            given = [over if kind == "p" else everywhere for kind in kinds.ljust(len(operands))]
+            program = jax.shard_map(
+                partial(_on_part, function, (specs, *given)),
+                mesh=self.mesh,
+                in_specs=(specs, *given),
+                out_specs=over,
+                check_vma=False,
+            )
+            self._programs[name] = jax.jit(program, donate_argnums=donate)
+        return self._programs[name](params, *operands)
 
     def _run_parts(self, params: Any, connections: Any, state: State, buffers: Buffers, n: Any) -> Any:
-        """`advance` on all devices, compiled once for each set of parameters that have values of their own."""
-        specs = specs_of(self.parted.plan, params, self.mesh.axis_names[0])
-        found = str(specs)
-        if found not in self._programs:
-            over, everywhere = PartitionSpec(self.mesh.axis_names[0]), PartitionSpec()
-            work = partial(_advance, self.parted.plan, self._fire, specs)
-            program = jax.shard_map(
-                work, mesh=self.mesh, in_specs=(specs, over, over, over, everywhere), out_specs=(over, over), check_vma=False
-            )
-            self._programs[found] = jax.jit(program, donate_argnums=(2, 3))
-        return self._programs[found](params, connections, state, buffers, self._everywhere(np.asarray(n)))
+        """`advance` on all devices."""
+        steps = self._everywhere(np.asarray(n))
+        work = partial(advance, self.plan, self._fire)
+        return self._over_devices(work, "ppp ", params, connections, state, buffers, steps, donate=(2, 3))
+
+    def _everywhere(self, value: np.ndarray) -> jax.Array:
+        return self._placed(value, PartitionSpec())
+
+    def _placed(self, value: np.ndarray, spec: PartitionSpec) -> jax.Array:
+        """An array over the mesh, which all processes have whole."""
+        return jax.make_array_from_callback(
+            np.shape(value), NamedSharding(self.mesh, spec), lambda index: np.asarray(value)[index]
+        )
 
     def _chunk(self) -> int:
         n = super()._chunk()
@@ -142,35 +157,30 @@ class Simulation(_run.Simulation):
 
     # --- recordings -----------------------------------------------------------------------------------------------
 
-    def _drain(self, buffers: Buffers) -> None:
+    def _record(self, buffers: Buffers) -> None:
         if buffers.spikes is not None:
-            self._drain_spikes(buffers)
+            self._record_spikes(buffers.spikes)
         for s in self.program.plan.samplings:
             sample = buffers.samples[s.key]
             n = self._number(sample.count)
             if n:
-                steps = self._fetch(sample.step)[0, :n].copy()
-                values = {f: self._sampled(s.key, self._fetch(v)[:, :n]) for f, v in sample.values.items()}
-                self._samples[s.key].append((steps, values))
+                values = {f: self._sampled(s, self._fetch(v)[:, :n]) for f, v in sample.values.items()}
+                self.recordings.add_samples(s.key, self._fetch(sample.step)[0, :n].copy(), values)
 
-    def _drain_spikes(self, buffers: Buffers) -> None:
-        b = buffers.spikes
-        assert b is not None
-        counts, numbers = self._fetch(b.count), self._fetch(self.connections[HERE].number)
-        if not counts.max():
+    def _record_spikes(self, b: SpikeBuffer) -> None:
+        counts = self._fetch(b.count)
+        if not counts.any():
             return
-        most = int(counts.max())
-        step, source, times = (self._fetch(x[:, :most]) for x in (b.step, b.source, b.multiplicity))
-        kept = [(step[k, :n], numbers[k][source[k, :n]], times[k, :n]) for k, n in enumerate(counts)]
-        step, source, times = (np.concatenate(x) for x in zip(*kept, strict=True))
+        columns = [self._fetch(x[:, : counts.max()]) for x in (b.step, b.source, b.multiplicity)]
+        there = np.arange(counts.max()) < counts[:, None]
+        step, source, times = (x[there] for x in columns)
+        source = self._numbers[np.nonzero(there)[0], source]
         order = np.lexsort((source, step))
-        self._spikes.append((step[order], source[order], times[order]))
+        self.recordings.add_spikes((step[order], source[order], times[order]))
 
-    def _sampled(self, key: str, values: np.ndarray) -> np.ndarray:
+    def _sampled(self, s: Sampling, values: np.ndarray) -> np.ndarray:
         """What the parts (parts, rows, …, n) sampled, in the order of the recorded nodes: (rows, …, n)."""
-        s = next(s for s in self.program.plan.samplings if s.key == key)
-        place = self._placement.nodes[s.group][s.index]
-        owner = place // self.parted.plan.group(s.group).n
+        owner = self._placement.nodes[s.group][s.index] // self.plan.group(s.group).n
         column = np.zeros(len(owner), np.int64)
         for k in np.unique(owner):
             column[owner == k] = np.arange(int((owner == k).sum()))
@@ -178,187 +188,118 @@ class Simulation(_run.Simulation):
 
     # --- values ---------------------------------------------------------------------------------------------------
 
-    def get(self, owner: Population | Projection | str, key: str) -> np.ndarray:
-        name = owner if isinstance(owner, str) else owner.name
-        key = key.rstrip("_")
-        model = self.network[name].model
-        in_state = key in model.states and not (key == "weight" and getattr(model, "static", False))
-        tree = self._seen(self.state if in_state else self.params, name)
-        return np.asarray(self.program.get(tree, f"{name}.{key}"))
-
-    def set(self, owner: Population | Projection | str, **values: Any) -> None:
-        name = owner if isinstance(owner, str) else owner.name
-        params, state = self.params, self.state
-        seen_params, seen_state = self._seen(params, name), self._seen(state, name)
-        try:
-            self.params, self.state = seen_params, seen_state
-            super().set(owner, **values)
-            new_params, new_state = self.params, self.state
-        finally:
-            self.params, self.state = params, state
-        self.params = self._written(params, seen_params, new_params)
-        self.state = self._written(state, seen_state, new_state)
-
     def _seen(self, tree: Any, owner: str) -> Any:
-        """Of parameters or a state what belongs to a population or a projection, as on one device."""
-        in_state = isinstance(tree, State)
-        nodes, tables = (tree.nodes, tree.tables) if in_state else (tree["nodes"], tree["tables"])
-        keys = [key for key, _, _ in self.program.connection_parts(owner)] if owner not in self.program.populations else []
-        group = self.program.place(owner)[0] if not keys and owner in self.program.populations else None
-        chosen = (
-            {} if group is None or group not in nodes else {group: self._whole(nodes[group], group)}
-        )  # generators' states have other names
-        held: dict[str, Any] = {}
-        for key in keys:
-            if key in tables:
-                values = tables[key].synapse if in_state else tables[key]
-                held[key] = self._whole(values, key)
-                if in_state:
-                    held[key] = tables[key]._replace(synapse=held[key])
-        if in_state:
-            return replace(tree, nodes=chosen, tables=held)
-        return {**tree, "nodes": chosen, "tables": held}
+        nodes, tables = _values(tree)
+        if owner in self.program.populations:
+            keys = [self.program.place(owner)[0]]
+        else:
+            keys = [key for key, _, _ in self.program.connection_parts(owner)]
+        seen = [{key: self._whole(of[key], key) for key in keys if key in of} for of in (nodes, tables)]
+        return _with_values(tree, *seen)
 
     def _whole(self, values: Values, key: str) -> Values:
-        places = self._places(key)
-        if places is None:
-            return jax.tree.map(lambda x: jnp.asarray(self._fetch(x)), values)
-        return Values({k: jnp.asarray(v if v.shape[-1] == 1 else whole(v, places)) for k, v in self._fetched(values)})
-
-    def _fetched(self, values: Values) -> list[tuple[str, np.ndarray]]:
-        return [(k, self._fetch(v)) for k, v in values.items()]
+        """The values of a group, a table or a device as on one device."""
+        at = At(self._places(key))
+        fetched = {k: self._fetch(v) for k, v in values.items()}
+        return Values({k: jnp.asarray(v if at.places is None or v.shape[-1] == 1 else at.whole(v)) for k, v in fetched.items()})
 
     def _places(self, key: str) -> np.ndarray | None:
         """The places of the neurons of a group, or of the connections of a table or a drive; None for devices."""
-        plan = self.parted.plan
         if key in self._placement.nodes:
             return self._placement.nodes[key]
-        if any(d.key == key for d in plan.drives):
-            ident = self._fetch(self.connections[key]["ident"]).ravel()
-            there = np.flatnonzero(ident >= 0)
-            return there[np.argsort(ident[there], kind="stable")]
-        if not any(t.key == key for t in plan.tables):
+        if key not in self.connections:
             return None
         if key not in self._orders:
-            fetched = {key: jax.tree.map(self._fetch, self.connections[key])}
-            self._orders[key] = connections_in_order(plan, key, fetched, self._placement.columns)
+            self._orders[key] = self._order(key)
         return self._orders[key]
 
+    def _order(self, key: str) -> np.ndarray:
+        """The places of the connections of a table or a drive, in the order of one device."""
+        connections = jax.tree.map(self._fetch, self.connections[key])
+        if isinstance(connections, Table):
+            return connections_in_order(self.plan, connections, self._placement.columns)
+        ident = connections.ident.ravel()
+        there = np.flatnonzero(ident >= 0)
+        return there[np.argsort(ident[there], kind="stable")]
+
     def _written(self, tree: Any, seen: Any, new: Any) -> Any:
-        """`tree` with what changed from `seen` to `new`."""
-
-        def back(key: str, old: Values, before: Values, after: Values) -> Values:
-            changed = {k: self._parted(key, old[k], after[k]) for k in after if after[k] is not before[k]}
-            return old.replace(**changed) if changed else old
-
-        if isinstance(tree, State):
-            nodes = {k: back(k, tree.nodes[k], seen.nodes[k], new.nodes[k]) for k in seen.nodes}
-            tables = {
-                k: tree.tables[k]._replace(
-                    synapse=back(k, tree.tables[k].synapse, seen.tables[k].synapse, new.tables[k].synapse)
-                )
-                for k in seen.tables
+        parts = []
+        for old, before, after in zip(_values(tree), _values(seen), _values(new), strict=True):
+            changed = {
+                key: {k: self._parted(key, old[key][k], v) for k, v in values.items() if v is not before[key][k]}
+                for key, values in after.items()
             }
-            return replace(tree, nodes={**tree.nodes, **nodes}, tables={**tree.tables, **tables})
-        nodes = {k: back(k, tree["nodes"][k], seen["nodes"][k], new["nodes"][k]) for k in seen["nodes"]}
-        tables = {k: back(k, tree["tables"][k], seen["tables"][k], new["tables"][k]) for k in seen["tables"]}
-        return {**tree, "nodes": {**tree["nodes"], **nodes}, "tables": {**tree["tables"], **tables}}
+            parts.append({key: old[key].replace(**values) for key, values in changed.items() if values})
+        nodes, tables = _values(tree)
+        return _with_values(tree, {**nodes, **parts[0]}, {**tables, **parts[1]})
 
     def _parted(self, key: str, old: Any, value: Any) -> Any:
         """A new `value` of the whole network as the parts hold it."""
         places, value = self._places(key), np.asarray(value)
         if places is None or value.shape[-1] == 1:
             return self._everywhere(value)
-        before, n_parts = self._fetch(old), self.mesh.size
+        before = self._fetch(old)
         if before.shape[-1] == 1:  # had one value for all
-            length = self._length(key)
-            before = np.broadcast_to(before, (n_parts, *before.shape[:-1], length))
-        new = parted(value, places, before)
-        sharding = NamedSharding(self.mesh, PartitionSpec(self.mesh.axis_names[0]))
-        return jax.make_array_from_callback(new.shape, sharding, lambda index: new[index])
+            before = np.broadcast_to(before, (self.mesh.size, *before.shape[:-1], self._length(key)))
+        return self._placed(At(places).parted(value, before), PartitionSpec(self._axis))
 
     def _length(self, key: str) -> int:
-        plan = self.parted.plan
-        if key in self._placement.nodes:
-            return plan.group(key).n
-        return {**{t.key: t.n for t in plan.tables}, **{d.key: d.n for d in plan.drives}}[key]
+        """Of a part's arrays."""
+        return next(x.n for x in (*self.plan.groups, *self.plan.tables, *self.plan.drives) if x.key == key)  # type: ignore[attr-defined]
 
     # --- the whole state ------------------------------------------------------------------------------------------
 
     def whole_state(self) -> State:
-        over = PartitionSpec(self.mesh.axis_names[0])
-        specs = specs_of(self.parted.plan, self.params, self.mesh.axis_names[0])
-        settle = jax.shard_map(
-            partial(_settled, self.parted.plan, specs),
-            mesh=self.mesh,
-            in_specs=(specs, over, over),
-            out_specs=over,
-            check_vma=False,
-        )
-        state = jax.tree.map(self._fetch, jax.jit(settle)(self.params, self.connections, self.state))
-        at = places_of_state(self.parted.plan, self._placement, self.state, self._connections_at)
-        return jax.tree.map(lambda a, x: a.whole(x), at, state)
+        settled = self._over_devices(partial(_settled, self.plan), "pp", self.params, self.connections, self.state)
+        return jax.tree.map(lambda at, x: at.whole(self._fetch(x)), self._state_places(), settled)
 
     def take_state(self, state: State) -> None:
-        sharding = NamedSharding(self.mesh, PartitionSpec(self.mesh.axis_names[0]))
-
         def lay(at: At, old: Any, value: Any) -> jax.Array:
-            new = at.parted(np.asarray(value), self._fetch(old))
-            return jax.make_array_from_callback(new.shape, sharding, lambda index: new[index])
+            return self._placed(at.parted(np.asarray(value), self._fetch(old)), PartitionSpec(self._axis))
 
-        at = places_of_state(self.parted.plan, self._placement, self.state, self._connections_at)
-        self.state = jax.tree.map(lay, at, self.state, state)
+        self.state = jax.tree.map(lay, self._state_places(), self.state, state)
+
+    def _state_places(self) -> State:
+        return places_of_state(
+            self.plan, self._placement, self.state, {key: self._places(key) for key in self.connections if key != HERE}
+        )
 
     def whole_params(self) -> Any:
-        p = self.params
-        nodes = {key: self._whole(values, key) for key, values in p["nodes"].items()}
-        tables = {key: self._whole(values, key) for key, values in p["tables"].items()}
-        return jax.tree.map(np.asarray, {**p, "nodes": nodes, "tables": tables})
+        whole = [{key: self._whole(values, key) for key, values in of.items()} for of in _values(self.params)]
+        return jax.tree.map(np.asarray, _with_values(self.params, *whole))
 
     def take_params(self, params: Any) -> None:
-        def taken(kind: str) -> dict[str, Values]:
-            return {
-                key: Values({k: self._parted(key, old[k], params[kind][key][k]) for k in old})
-                for key, old in self.params[kind].items()
-            }
-
-        self.params = {**self.params, "nodes": taken("nodes"), "tables": taken("tables")}
-
-    def _connections_at(self, key: str) -> np.ndarray:
-        places = self._places(key)
-        assert places is not None
-        return places
+        self.params = self._written(self.params, self.params, params)
 
     def _report_fault(self, state: State, fault: int) -> None:
         nodes = {g.key: self._whole(state.nodes[g.key], g.key) for g in self._placement.groups}
         super()._report_fault(replace(state, nodes=nodes), fault)
 
 
-def _settled(plan: Plan, specs: Any, params: Any, connections: Any, state: State) -> Any:
+def _values(tree: Any) -> tuple[Mapping[str, Values], Mapping[str, Values]]:
+    """What parameters or a state hold of nodes, and of connections."""
+    if isinstance(tree, State):
+        return tree.nodes, {key: t.synapse for key, t in tree.tables.items()}
+    return tree["nodes"], tree["tables"]
+
+
+def _with_values(tree: Any, nodes: Mapping[str, Values], tables: Mapping[str, Values]) -> Any:
+    """Parameters or a state with these `_values` alone."""
+    if isinstance(tree, State):
+        return replace(tree, nodes=nodes, tables={key: tree.tables[key]._replace(synapse=v) for key, v in tables.items()})
+    return {**tree, "nodes": nodes, "tables": tables}
+
+
+def _settled(plan: Plan, params: Any, connections: Any, state: State) -> State:
     """The state after all synapses have used the spikes of their targets, so that all parts have used the same."""
-    here = _first(state)
-    bound = bind(plan, _here(specs, params), _first(connections))
-    return _again(make_room(plan, bound, here, here.step - here.step % plan.slice_steps))
+    return make_room(plan, bind(plan, params, connections), state, state.step - state.step % plan.slice_steps)
 
 
-def _here(specs: Any, params: Any) -> Any:
-    """This device's part of the parameters."""
-    return jax.tree.map(lambda spec, x: x if spec == PartitionSpec() else x[0], specs, params)
+def _on_part(function: Callable[..., Any], specs: Sequence[Any], *operands: Any) -> Any:
+    """`function` of this device's part of each operand: what is parted has a first axis, of length 1 here."""
 
+    def mine(spec: PartitionSpec, tree: Any) -> Any:
+        return tree if spec == PartitionSpec() else jax.tree.map(lambda x: x[0], tree)
 
-def _first(tree: Any) -> Any:
-    return jax.tree.map(lambda x: x[0], tree)
-
-
-def _again(tree: Any) -> Any:
-    return jax.tree.map(lambda x: x[None], tree)
-
-
-def _begin(plan: Plan, rooms: _run.Rooms, specs: Any, params: Any, key: Any) -> Any:
-    return _again(_run.begin(plan, rooms, _here(specs, params), key))
-
-
-def _advance(
-    plan: Plan, fire: Any, specs: Any, params: Any, connections: Mapping[str, Any], state: State, buffers: Buffers, n: Any
-) -> Any:
-    return _again(advance(plan, fire, _here(specs, params), _first(connections), _first(state), _first(buffers), n))
+    given = [jax.tree.map(mine, spec, operand) for spec, operand in zip(specs, operands, strict=True)]
+    return jax.tree.map(lambda x: x[None], function(*given))

@@ -52,13 +52,6 @@ def gather(mine: Any, number: Any, n_all: int, ready: Any, axis: str, *, amplitu
     return spikes.reshape(n_lags, n_all), heads[:, 1].min() > 0
 
 
-def gather_dense(mine: Any, place: Any, axis: str) -> Any:
-    """The same by one dense exchange, which may be differentiated. `place` (n_all,) is where each source of the whole lies in what the parts, one
-    after another, bring: part * n + source."""
-    every = lax.all_gather(mine, axis, axis=1, tiled=True)
-    return every[:, place]
-
-
 def bytes_sent(spikes: np.ndarray, amplitudes: bool, itemsize: int = 4) -> np.ndarray:
     """How many bytes a device sends in slices in which the device with the most spikes has so many."""
     rounds = np.maximum(-(-np.asarray(spikes) // LENGTH), 1)

@@ -8,16 +8,24 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import lax
 
+from jaxnest.errors import ConfigurationError
 from jaxnest.events.compact import nth, pack
 from jaxnest.events.exchange import gather
 from jaxnest.events.native.call import in_place
 from jaxnest.events.plastic import Trail
 from jaxnest.simulation._arrays import slice_if_consecutive
-from jaxnest.simulation._plan import HERE, Plan, Sampling, State
+from jaxnest.simulation._plan import Plan, Sampling, State
 from jaxnest.simulation._relative import rebased
 from jaxnest.simulation._step import Bound, bind, finish_slice, step
 
 _BLOCK = 128
+_SPIKE_ROOM = 1 << 18
+_SAMPLE_BYTES = 1 << 26
+_TRAIL_ROOM = 1 << 22
+
+
+#: of spikes, of rows of samples, and of the weights of each recorded table
+Rooms = tuple[int, int, tuple[tuple[str, int], ...]]
 
 
 class SpikeBuffer(NamedTuple):
@@ -43,6 +51,27 @@ class Buffers(NamedTuple):
     spikes: SpikeBuffer | None
     samples: dict[str, SampleBuffer]
     trails: dict[str, Trail]
+
+
+def rooms_of(plan: Plan) -> Rooms:
+    """How many spikes, rows of samples, and weights of each table the buffers of a run hold.
+
+    **Raises:** `ConfigurationError` where a slice could bring more weights than that.
+    """
+    row = max((4 * 2 * len(s.index) * len(s.fields) for s in plan.samplings), default=1)
+    rows = int(max(min(_SAMPLE_BYTES // max(row, 1), 1 << 16), plan.slice_steps))
+    trails = tuple((t.key, _trail_room(plan, t)) for t in plan.tables if t.recorder)
+    return max(_SPIKE_ROOM, 2 * plan.slice_steps * max(plan.n_sources, 1)), rows, trails
+
+
+def _trail_room(plan: Plan, table: Any) -> int:
+    worst = plan.slice_steps * table.n
+    if worst > _TRAIL_ROOM:
+        raise ConfigurationError(
+            f"{table.recorder}: {table.n} recorded connections could send {worst} events a slice, more than "
+            f"{_TRAIL_ROOM}; record a projection with fewer connections"
+        )
+    return int(min(_TRAIL_ROOM, max(1 << 16, 2 * worst)))
 
 
 def make_buffers(plan: Plan, state: State, *, spike_room: int, rows: int, trail_room: Mapping[str, int]) -> Buffers:
@@ -103,10 +132,10 @@ def advance(
         complete = True if plan.slice_steps == 1 else state.step % plan.slice_steps == 0
         gathered = None
         if plan.axis:
-            here = bound.connections[HERE]
+            assert bound.here is not None
             mine = state.pending if complete is True else jnp.where(complete, state.pending, 0)
             ready = _ready(plan, state, Buffers(spikes, samples, buffers.trails))
-            gathered, ready = gather(mine, here.number, plan.n_all, ready, plan.axis, amplitudes=plan.multiple)
+            gathered, ready = gather(mine, bound.here.number, plan.n_all, ready, plan.axis, amplitudes=plan.multiple)
         state, trails = finish_slice(plan, bound, state, buffers.trails, complete, native=plan.native, gathered=gathered)
         return state, Buffers(spikes, samples, dict(trails)), ready
 

@@ -15,7 +15,6 @@ from jaxnest._values import Values
 from jaxnest.devices._base import Drive, Source
 from jaxnest.errors import ConfigurationError
 from jaxnest.events import native
-from jaxnest.neurons._base import Neuron
 from jaxnest.simulation import _plan
 from jaxnest.simulation._arrays import concat
 from jaxnest.simulation._drives import drive_plans, recorded_drives, samplings, spike_recordings
@@ -56,22 +55,16 @@ def compile_plan(
     groups, inhibitory, columns = group_populations(here)
     sources, n_sources = number_sources(net, groups)
     recorded = recorded_drives(net, n_sources)
-    more = sum(r.plan.n for r in recorded)
-    n_sources += more
-    n_all = sum(p.n for p in net.populations if issubclass(p.model, (Neuron, Source))) + more
+    n_sources += sum(r.plan.n for r in recorded)
+    index = whole = Index(net, groups, sources)
+    slot = columns
+    if part is not None:
+        all_groups, _, slot = group_populations(net)
+        whole = Index(net, all_groups, number_sources(net, all_groups)[0])
+        index = Index(net, groups, sources, part, whole)
+    source_ids = concat([whole.source_ids(), *(whole.pops[r.plan.population].first + r.index for r in recorded)])
     params: dict[str, Any] = {"h": np.asarray(net.h, dtype), "nodes": _node_values(here, groups, dtype), "tables": {}}
-    slot = columns if part is None else group_populations(net)[2]
-    b = Build(
-        net,
-        Index(net, groups, sources, part),
-        n_all,
-        inhibitory,
-        slot,
-        dtype,
-        params,
-        matrices=delivery == "matrix",
-        part=part,
-    )
+    b = Build(net, index, len(source_ids), inhibitory, slot, dtype, params, matrices=delivery == "matrix", part=part)
     drives = drive_plans(b)
     for r in recorded:
         drives.append(r.plan)
@@ -103,16 +96,10 @@ def compile_plan(
         solver=solver,
         substeps=substeps,
         reset=reset,
-        source_ids=concat([_source_ids(net), *(b.index.pops[r.plan.population].first + r.index for r in recorded)]),
-        n_all=n_all,
+        source_ids=source_ids,
+        n_all=len(source_ids),
     )
     return replace(plan, fingerprint=_fingerprint(plan)), b
-
-
-def _source_ids(net: Network) -> np.ndarray:
-    """The identity of each source of the network."""
-    groups, _, _ = group_populations(net)
-    return Index(net, groups, number_sources(net, groups)[0]).source_ids()
 
 
 def _fingerprint(plan: _plan.Plan) -> str:

@@ -96,19 +96,24 @@ def number_sources(net: Network, groups: Sequence[_plan.Group]) -> tuple[list[_p
 
 
 class Index:
-    """Finds sources and input columns of nodes. With `part`, `groups` are those of a part of the network; sources keep their numbers."""
+    """Finds sources and input columns of nodes. With `part`, `groups` are those of a part of the `whole` network; sources keep the numbers
+    that they have there."""
 
     def __init__(
-        self, net: Network, groups: Sequence[_plan.Group], sources: Sequence[_plan.SourceGroup], part: Part | None = None
+        self,
+        net: Network,
+        groups: Sequence[_plan.Group],
+        sources: Sequence[_plan.SourceGroup],
+        part: Part | None = None,
+        whole: Index | None = None,
     ) -> None:
         self.groups = {m.population: (g, m) for g in groups for m in g.members}
         self.group_list = groups
         self.source_list = sources
         self.part = part
         self.pops = {p.name: p for p in net.populations}
-        whole, behind = (groups, sources) if part is None else _whole(net)
-        self.start = {s.key: s.source for s in behind}
-        self.start.update({m.population: g.source + m.start for g in whole for m in g.members})
+        own = {s.key: s.source for s in sources} | {m.population: g.source + m.start for g in groups for m in g.members}
+        self.start: dict[str, int] = own if whole is None else whole.start
 
     def sources_of(self, nodes: Nodes) -> np.ndarray:
         return concat([self.start[pop.name] + index for pop, index in nodes])
@@ -136,11 +141,6 @@ class Index:
         ids = [g.ids for g in self.group_list]
         ids += [np.arange(self.pops[s.key].first, self.pops[s.key].first + s.n, dtype=np.int32) for s in self.source_list]
         return concat(ids)
-
-
-def _whole(net: Network) -> tuple[list[_plan.Group], list[_plan.SourceGroup]]:
-    groups, _, _ = group_populations(net)
-    return groups, number_sources(net, groups)[0]
 
 
 def stack(net: Network, members: Sequence[_plan.Member], dtype: Any) -> Values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -207,10 +208,8 @@ class Network:
         """The network with the populations of a part only; projections still speak of the whole ones."""
         if part is None:
             return self
-        here = Network.__new__(Network)
-        here.h, here.seed = self.h, self.seed
+        here = copy.copy(self)
         here.populations = [part.population(p) for p in self.populations]
-        here.projections, here.recordings = self.projections, self.recordings
         return here
 
     def generator(self, *path: int) -> np.random.Generator:

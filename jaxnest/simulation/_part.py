@@ -8,7 +8,7 @@ depend on it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from jaxnest.devices._base import Drive
 from jaxnest.neurons._base import Neuron
 
 if TYPE_CHECKING:
-    from jaxnest.simulation._network import Network, Population
+    from jaxnest.simulation._network import Network, Population, Projection
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def parts_of(net: Network, number: int) -> list[Part]:
     return [Part(k, bounds) for k in range(number)]
 
 
-def _count(projection, loads: Mapping[str, np.ndarray]) -> None:
+def _count(projection: Projection, loads: Mapping[str, np.ndarray]) -> None:
     """Add the connections that each target of a projection is expected to have."""
     degree = projection.drawing.degrees(len(projection.post))
     begin = 0
@@ -85,6 +85,3 @@ def _cuts(load: np.ndarray, number: int) -> np.ndarray:
     ends = np.concatenate(([0.0], np.cumsum(load)))
     inner = np.searchsorted(ends, ends[-1] * np.arange(1, number) / number)
     return np.concatenate(([0], inner, [len(load)])).astype(np.int64)
-
-
-__all__: Sequence[str] = ["Part", "parts_of"]
