@@ -36,6 +36,7 @@ def network(kind: str) -> tuple[jn.Network, dict]:
     net.connect(inh, inh, jn.explicit(pairs[0], pairs[1]), weight=-20.0, delay=0.7, name="listed")
     spikes = net.create("spike_recorder", name="spikes")
     net.connect(exc + inh + relay + timed, spikes)
+    net.connect(noise[1:], spikes)
     meter = net.create("multimeter", name="meter", record_from=["V_m"], interval=0.5)
     net.connect(meter, inh[::3] + exc[50:] + exc[2:9])
     return net, {"spikes": spikes, "meter": meter}

@@ -62,7 +62,9 @@ def compile_plan(
         all_groups, _, slot = group_populations(net)
         whole = Index(net, all_groups, number_sources(net, all_groups)[0])
         index = Index(net, groups, sources, part, whole)
-    source_ids = concat([whole.source_ids(), *(whole.pops[r.plan.population].first + r.index for r in recorded)])
+    own_ids = whole.source_ids()
+    heard = recorded if part is None else recorded_drives(net, len(own_ids))  # by their numbers in the whole network
+    source_ids = concat([own_ids, *(whole.pops[r.plan.population].first + r.index for r in recorded)])
     params: dict[str, Any] = {"h": np.asarray(net.h, dtype), "nodes": _node_values(here, groups, dtype), "tables": {}}
     b = Build(net, index, len(source_ids), inhibitory, slot, dtype, params, matrices=delivery == "matrix", part=part)
     drives = drive_plans(b)
@@ -88,7 +90,7 @@ def compile_plan(
         drives=tuple(drives),
         tables=tuple(tables),
         samplings=tuple(samplings(net, b.index)),
-        recordings=tuple(spike_recordings(net, b.index, recorded)),
+        recordings=tuple(spike_recordings(net, b.index, heard)),
         dense=delivery == "dense" or (delivery != "events" and sum(t.n for t in tables if not t.layout.matrix) < _DENSE_BELOW),
         native=lowering != "xla" and native.available(),
         log_length=2 * (longest + 2 * slice_steps + 16),
