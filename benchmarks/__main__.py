@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -30,15 +29,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _OWN[a.benchmark].run(a, "python -m benchmarks " + shlex.join(arguments))
     spec: Spec = importlib.import_module(f"benchmarks.{a.benchmark}").SPEC
     if not set(a.against) <= set(spec.peers):
-        return _complain(f"{a.benchmark} runs against {' or '.join(spec.peers)} only", 2)
+        return _report.complain(f"{a.benchmark} runs against {' or '.join(spec.peers)} only", 2)
     packages = list(dict.fromkeys(p for peer in a.against for p in spec.packages.get(peer, (peer,))))
     for package in packages:
         if importlib.util.find_spec(package) is None:
-            return _complain(f"{package} is not installed; in a clone of the repository: pip install -e '.[bench]'", 2)
+            return _report.complain(f"{package} is not installed; in a clone of the repository: pip install -e '.[bench]'", 2)
     peers = [side for peer in a.against for side in spec.variants.get(peer, (peer,))]
     scale, time = (spec.scale if a.scale is None else a.scale), (spec.time if a.time is None else a.time)
     if min(scale, time, a.threads, a.repeats) <= 0:
-        return _complain("--scale, --time, --threads and --repeats must be positive", 2)
+        return _report.complain("--scale, --time, --threads and --repeats must be positive", 2)
     request = Request(a.benchmark, "jaxnest", "", scale, time, a.threads, a.precision, a.lowering, a.seed)
     records, rows, notes = [], [], []
     for case in spec.cases:
@@ -48,10 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             runs = _compare.in_turn(asked, peers, a.repeats)
         except _compare.Failed as failure:
-            return _complain(str(failure), 1)
+            return _report.complain(str(failure), 1)
         ours = runs.pop("jaxnest")
         if "skipped" in ours[0]:
-            _complain(f"{case} left out: {ours[0]['skipped']}", 0)
+            _report.complain(f"{case} left out: {ours[0]['skipped']}", 0)
             continue
         for peer, theirs in runs.items() or [(None, [])]:
             records.append(_compare.record(spec, asked, peer, ours, theirs))
@@ -59,17 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             of = f"{records[-1]['benchmark']}" + (f", {peer}" if len(peers) > 1 else "")
             notes += [f"{of}: {text}" for text in _compare.differences(spec, ours, theirs)]
     if not records:
-        return _complain("nothing was measured", 1)
+        return _report.complain("nothing was measured", 1)
     text = _report.table(rows)
     print(text)
     for note in notes:
-        _complain(note, 1)
-    if a.json:
-        with open(a.json, "w") as file:
-            json.dump(records, file, indent=1)
-    if a.results:
-        with open(a.results, "a") as file:
-            file.write("\n" + _report.section("python -m benchmarks " + shlex.join(arguments), packages, text, notes))
+        _report.complain(note, 1)
+    _report.write(a, "python -m benchmarks " + shlex.join(arguments), packages, records, text, notes)
     return 1 if notes else 0
 
 
@@ -88,17 +82,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--repeats", type=int, default=3, help="runs, in turn; medians are shown; default 3")
         command.add_argument("--seed", type=int, default=1, help="of the first run; the next ones have the next ones")
         command.add_argument("--against", nargs="+", default=[], metavar="PEER", help=f"of {', '.join(module.SPEC.peers)}")
-        command.add_argument("--json", metavar="FILE", help="write the records to this file")
-        command.add_argument("--results", metavar="FILE", help="append a section to this file (benchmarks/RESULTS.md)")
+        _report.add_outputs(command)
     for name, own in _OWN.items():
         about = (own.__doc__ or "").replace("%", "%%")
         own.add_arguments(commands.add_parser(name, help=about.splitlines()[0], description=about))
     return parser
-
-
-def _complain(text: str, code: int) -> int:
-    print(f"benchmarks: {text}", file=sys.stderr)
-    return code
 
 
 if __name__ == "__main__":

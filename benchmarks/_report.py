@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
+import json
 import os
 import platform
+import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -51,6 +54,27 @@ def section(command: str, others: Sequence[str], text: str, notes: Sequence[str]
         *(f"- {note}" for note in notes),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def add_outputs(command: argparse.ArgumentParser) -> None:
+    """The options that `write` reads."""
+    command.add_argument("--json", metavar="FILE", help="write the records to this file")
+    command.add_argument("--results", metavar="FILE", help="append a section to this file (benchmarks/RESULTS.md)")
+
+
+def write(a: argparse.Namespace, command: str, others: Sequence[str], records: Any, text: str, notes: Sequence[str]) -> None:
+    """What --json and --results ask for; `records` as JSON, the rest as in `section`."""
+    if a.json:
+        Path(a.json).write_text(json.dumps(records, indent=1))
+    if a.results:
+        with open(a.results, "a") as file:
+            file.write("\n" + section(command, others, text, notes))
+
+
+def complain(text: str, code: int) -> int:
+    """Say something on the error stream; returns the exit code `code`."""
+    print(f"benchmarks: {text}", file=sys.stderr, flush=True)
+    return code
 
 
 def _cell(value: Any) -> str:

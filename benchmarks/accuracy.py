@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -40,14 +39,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seeds", type=int, default=3, help="how many; default 3, from 0 on")
     command.add_argument("--epochs", type=int, help="instead of the default; nothing is demanded of the result then")
     command.add_argument("--folder", help=f"of the data; default: the environment variable {accuracy_data.FOLDER}, or here")
-    command.add_argument("--json", metavar="FILE", help="write the records, with the learning curves, to this file")
-    command.add_argument("--results", metavar="FILE", help="append a section to this file (benchmarks/RESULTS.md)")
+    _report.add_outputs(command)
 
 
 def run(a: argparse.Namespace, command: str) -> int:
     """Train and report. Returns the exit code: 1 if a bar was missed, 2 for wrong input or missing data."""
     if a.seeds < 1 or (a.epochs is not None and a.epochs < 1):
-        return _complain("--seeds and --epochs must be positive", 2)
+        return _report.complain("--seeds and --epochs must be positive", 2)
     from .accuracy_net import train
 
     records: list[dict[str, Any]] = []
@@ -55,7 +53,7 @@ def run(a: argparse.Namespace, command: str) -> int:
         try:
             data = _READ[a.data](accuracy_data.folder_of(a.folder), seed)
         except accuracy_data.Missing as missing:
-            return _complain(str(missing), 2)
+            return _report.complain(str(missing), 2)
         for case, settings in CASES[a.data].items():
             name = f"accuracy {a.data} {case}".rstrip()
             if a.epochs is not None:
@@ -66,11 +64,7 @@ def run(a: argparse.Namespace, command: str) -> int:
     notes, missed = judged(a.data, records, a.epochs is None)
     notes += curves(records)
     print(text, *notes, sep="\n")
-    if a.json:
-        Path(a.json).write_text(json.dumps(records, indent=1))
-    if a.results:
-        with open(a.results, "a") as file:
-            file.write("\n" + _report.section(command, ["optax"], text, notes))
+    _report.write(a, command, ["optax"], records, text, notes)
     return 1 if missed else 0
 
 
@@ -125,8 +119,3 @@ def curves(records: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _tell(of: str, text: str) -> None:
     print(f"{of}: {text}", file=sys.stderr, flush=True)
-
-
-def _complain(text: str, code: int) -> int:
-    print(f"benchmarks: {text}", file=sys.stderr, flush=True)
-    return code

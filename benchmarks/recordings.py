@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,21 +29,20 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=1, help="of CMA-ES, > 0; default 1")
     command.add_argument("--budget", type=float, default=300.0, help="most seconds for CMA-ES; default 300")
     command.add_argument("--folder", help=f"of the data; default: the environment variable {accuracy_data.FOLDER}, or here")
-    command.add_argument("--json", metavar="FILE", help="write the sweeps, the parameters and both curves to this file")
-    command.add_argument("--results", metavar="FILE", help="append a section to this file (benchmarks/RESULTS.md)")
+    _report.add_outputs(command)
 
 
 def run(a: argparse.Namespace, command: str) -> int:
     """Fit, simulate, report. Returns the exit code: 1 if a bar was missed, 2 for wrong input, missing data or packages."""
     if a.seed < 1 or a.budget <= 0:
-        return _complain("--seed and --budget must be positive", 2)
+        return _report.complain("--seed and --budget must be positive", 2)
     for package in ("cma", "nest"):
         if importlib.util.find_spec(package) is None:
-            return _complain(f"{package} is not installed; in a clone of the repository: pip install -e '.[bench]'", 2)
+            return _report.complain(f"{package} is not installed; in a clone of the repository: pip install -e '.[bench]'", 2)
     try:
         recording = recordings_data.load(accuracy_data.folder_of(a.folder))
     except accuracy_data.Missing as missing:
-        return _complain(str(missing), 2)
+        return _report.complain(str(missing), 2)
     import jax
 
     jax.config.update("jax_enable_x64", True)
@@ -68,13 +65,9 @@ def run(a: argparse.Namespace, command: str) -> int:
     told = ", ".join(f"{name} {value:.4g}" for name, value in parameters(ours.x, recording.dt).items())
     notes = [*notes, *more, f"fitted: {told}"]
     print(text, *notes, sep="\n")
-    if a.json:
-        curves = {"gradient": ours.curve, "CMA-ES": peer.curve}
-        record = {"sweeps": rows, "parameters": parameters(ours.x, recording.dt), "curves": curves}
-        Path(a.json).write_text(json.dumps(record, indent=1))
-    if a.results:
-        with open(a.results, "a") as file:
-            file.write("\n" + _report.section(command, ["scipy", "cma", "nest"], text, notes))
+    curves = {"gradient": ours.curve, "CMA-ES": peer.curve}
+    record = {"sweeps": rows, "parameters": parameters(ours.x, recording.dt), "curves": curves}
+    _report.write(a, command, ["scipy", "cma", "nest"], record, text, notes)
     return 1 if missed or slower else 0
 
 
@@ -133,8 +126,3 @@ def compared(ours: Descent, peer: Descent) -> tuple[list[str], bool]:
 
 def _tell(text: str) -> None:
     print(f"recordings: {text}", file=sys.stderr, flush=True)
-
-
-def _complain(text: str, code: int) -> int:
-    print(f"benchmarks: {text}", file=sys.stderr, flush=True)
-    return code

@@ -17,11 +17,9 @@ Two stages: `jaxnest.learning.fit` finds drive and inhibition, with tau_m as it 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time as clock
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -338,14 +336,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--neurons", type=int, default=400, help="whose spikes are explained; default 400")
     command.add_argument("--spikes-from", choices=["jaxnest", "nest"], default="jaxnest", help="who runs the hidden network")
-    command.add_argument("--json", metavar="FILE", help="write the records, with the path of each estimate, to this file")
-    command.add_argument("--results", metavar="FILE", help="append a section to this file (benchmarks/RESULTS.md)")
+    _report.add_outputs(command)
 
 
 def run(a: argparse.Namespace, command: str) -> int:
     """Recover and report. Returns the exit code: 1 if an error is above the bar, 2 for wrong input."""
     if a.time <= BURN or not 1 <= a.neurons <= N_EXC + N_INH:
-        return _complain(f"--time must be above {BURN:g} and --neurons from 1 to {N_EXC + N_INH}", 2)
+        return _report.complain(f"--time must be above {BURN:g} and --neurons from 1 to {N_EXC + N_INH}", 2)
     record = from_nest if a.spikes_from == "nest" else from_jaxnest
     rows: list[dict[str, Any]] = []
     paths = []
@@ -357,21 +354,17 @@ def run(a: argparse.Namespace, command: str) -> int:
             began = clock.perf_counter()
             recorded = record(truth, seed, a.time)
             rate, cv = irregularity(recorded, a.time)
-            _complain(f"{_text(truth)}, seed {seed}: {rate:.1f} spikes/s, CV {cv:.2f}", 0)
+            _report.complain(f"{_text(truth)}, seed {seed}: {rate:.1f} spikes/s, CV {cv:.2f}", 0)
             found = recover(
                 start, recorded, a.time, a.neurons, seed + 77, lambda text: print(text, file=sys.stderr, flush=True)
             )
             rows.append({**row(truth, seed, start, found), "rate_hz": rate, "cv": cv, "s": clock.perf_counter() - began})
             paths.append([list(h) for h in found.path])
-            _complain(f"{_text(found.hidden)} after {rows[-1]['s']:.0f} s", 0)
+            _report.complain(f"{_text(found.hidden)} after {rows[-1]['s']:.0f} s", 0)
     text, (notes, missed) = _report.table(rows), judged(rows)
     print(text, *notes, sep="\n")
-    if a.json:
-        Path(a.json).write_text(json.dumps([{**r, "path": p} for r, p in zip(rows, paths)], indent=1))
-    if a.results:
-        with open(a.results, "a") as file:
-            peers = ["nest"] if a.spikes_from == "nest" else []
-            file.write("\n" + _report.section(command, ["optax", *peers], text, notes))
+    peers = ["nest"] if a.spikes_from == "nest" else []
+    _report.write(a, command, ["optax", *peers], [{**r, "path": p} for r, p in zip(rows, paths)], text, notes)
     return 1 if missed else 0
 
 
@@ -401,8 +394,3 @@ def judged(rows: Sequence[dict[str, Any]]) -> tuple[list[str], bool]:
 
 def _text(hidden: Hidden) -> str:
     return f"({hidden.g:.3f}, {hidden.eta:.3f}, {hidden.tau_m:.2f})"
-
-
-def _complain(text: str, code: int) -> int:
-    print(f"benchmarks: {text}", file=sys.stderr, flush=True)
-    return code

@@ -9,11 +9,8 @@ spikes emitted in the last slice, sent_kb what each device sent in it. The spike
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import sys
 import time as clock
-from pathlib import Path
 from typing import Any
 
 from . import _report
@@ -35,15 +32,13 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--time", type=float, default=200.0, help="simulated time, ms")
     command.add_argument("--repeats", type=int, default=3)
     command.add_argument("--seed", type=int, default=1)
-    command.add_argument("--json", metavar="FILE", help="write the records to this file")
-    command.add_argument("--results", metavar="FILE", help="append a section to this file (benchmarks/RESULTS.md)")
+    _report.add_outputs(command)
 
 
 def run(a: argparse.Namespace, command: str) -> int:
     """Returns the exit code: 1 if spikes differ, 2 for wrong input."""
     if min(*a.devices, a.repeats) < 1 or min(a.scale, a.time) <= 0:
-        print("benchmarks: --devices, --scale, --time and --repeats must be positive", file=sys.stderr)
-        return 2
+        return _report.complain("--devices, --scale, --time and --repeats must be positive", 2)
     import jax
 
     jax.config.update("jax_num_cpu_devices", max(a.devices))
@@ -65,12 +60,8 @@ def run(a: argparse.Namespace, command: str) -> int:
     print(text)
     notes = [] if len(spikes) == 1 else ["the spikes of runs with different numbers of devices differ"]
     for note in notes:
-        print(f"benchmarks: {note}", file=sys.stderr)
-    if a.json:
-        Path(a.json).write_text(json.dumps(records, indent=1))
-    if a.results:
-        with open(a.results, "a") as file:
-            file.write("\n" + _report.section(command, [], text, notes))
+        _report.complain(note, 1)
+    _report.write(a, command, [], records, text, notes)
     return 1 if notes else 0
 
 
