@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jaxnest as jn
-from jaxnest.simulation import _run
+from jaxnest.simulation import _advance, _run
 
 
 def network(plastic=False, seed=0, n=40):
@@ -58,8 +58,8 @@ def test_splitting_a_run_changes_nothing(delivery, dtype):
 def test_full_buffers_change_nothing(monkeypatch):
     net = network()
     whole = jn.Simulation(net, seed=1).run(200.0)
-    monkeypatch.setattr(_run, "_SPIKE_ROOM", 1)
-    monkeypatch.setattr(_run, "_SAMPLE_BYTES", 1)
+    monkeypatch.setattr(_advance, "_SPIKE_ROOM", 1)
+    monkeypatch.setattr(_advance, "_SAMPLE_BYTES", 1)
     small = jn.Simulation(net, seed=1)
     calls = []
     advance = small._advance
