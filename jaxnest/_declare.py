@@ -20,7 +20,7 @@ class Parameter:
 
     `default` is a number or, for a parameter with a `dim`, a tuple. `dim` names a model dimension (such as
     ``"ports"``): each neuron then has that many values; with a `pad`, neurons may have unequal numbers of them, and
-    `pad` fills up where it makes no difference. `gt`, `ge`, `lt`, `le` bound the value.
+    `pad` fills up where it makes no difference. `gt`, `ge`, `lt`, `le` bound the value. A `flag` is true or false, 1 or 0 to the model.
     """
 
     default: float | tuple[float, ...]
@@ -32,11 +32,14 @@ class Parameter:
     le: float | None = None
     dim: str | None = None
     pad: float | None = None
+    flag: bool = False
 
     def fault(self, value: np.ndarray) -> str | None:
         """What is wrong with `value` (any shape), or None."""
         if np.isnan(value).any():
             return "must not be NaN"
+        if self.flag and not np.isin(value, (0.0, 1.0)).all():
+            return "must be True or False"
         checks = (
             (self.gt, np.greater, ">"),
             (self.ge, np.greater_equal, ">="),
@@ -92,12 +95,13 @@ class Declared:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.name = cls.__name__
-        own = {k.rstrip("_"): v for k, v in vars(cls).items()}  # `lambda_` declares the parameter `lambda`
-        gone = {k for k, v in own.items() if v is None}
-        parameters = {**cls.parameters, **{k: v for k, v in own.items() if isinstance(v, Parameter)}}
-        states = {**cls.states, **{k: v for k, v in own.items() if isinstance(v, State)}}
-        cls.parameters = {k: v for k, v in parameters.items() if k not in gone}
-        cls.states = {k: v for k, v in states.items() if k not in gone}
+        declared: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            for name, value in vars(base).items():
+                if value is None or isinstance(value, (Parameter, State)):
+                    declared[name.rstrip("_")] = value  # `lambda_` declares the parameter `lambda`
+        cls.parameters = {k: v for k, v in declared.items() if isinstance(v, Parameter)}
+        cls.states = {k: v for k, v in declared.items() if isinstance(v, State)}
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

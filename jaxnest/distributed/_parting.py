@@ -21,6 +21,7 @@ from jaxnest.simulation._compile import compile_plan
 from jaxnest.simulation._layout import Build, Layouts
 from jaxnest.simulation._network import Network
 from jaxnest.simulation._part import parts_of
+from jaxnest.synapses._base import Coupling
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def _check(net: Network, options: Mapping[str, Any]) -> None:
             raise ConfigurationError(
                 f"{p.name}: {p.model.name} needs a third factor, which does not work over several devices yet"
             )
+        if issubclass(p.model, Coupling):
+            raise ConfigurationError(f"{p.name}: couplings ({p.model.name}) do not work over several devices yet")
         if p.model.stochastic:
             raise ConfigurationError(
                 f"{p.name}: {p.model.name} draws random numbers, which does not work over several devices yet"
@@ -141,7 +144,7 @@ def _padded_drive(own: _plan.DrivePlan, common: _plan.DrivePlan, unread: int, b:
     if not common.block:
         column = column + np.arange(own.n, dtype=np.int32) if own.block else column
         column, delay = _fill(column, n, unread), _fill(np.broadcast_to(delay, own.n), n, 1)
-    if not any(p.weights.constant for p in b.net.projections if own.key in b.layouts.drives.get(p.name, [])):
+    if not any(p.weights.constant for p in b.net.projections if own.key in b.layouts.lists.get(p.name, [])):
         weights = Values(weight=_fill(weights.weight, n))
     filled = Values(device=_fill(v.device, n), ident=_fill(v.ident, n, -1), column=column, delay=delay.astype(delays))
     return filled, weights

@@ -10,6 +10,7 @@ import numpy as np
 from jaxnest.errors import ConfigurationError
 from jaxnest.nest._calcium import check_calcium
 from jaxnest.nest._clock import Clock
+from jaxnest.nest._coupled import check_coupled
 from jaxnest.nest._device_rules import check_window
 from jaxnest.nest._errors import NESTErrors, type_mismatch, unknown_model, unread_keys
 from jaxnest.nest._forced import check_forced, heed
@@ -22,6 +23,7 @@ from jaxnest.nest._nodes import NodeCollection
 from jaxnest.nest._parameters import Parameter
 from jaxnest.nest._recorders import with_backend
 from jaxnest.nest._specs import as_integer, as_integers
+from jaxnest.synapses._base import Coupling
 
 
 def CopyModel(existing: str, new: str, params: Any = None) -> None:
@@ -44,7 +46,14 @@ def CopyModel(existing: str, new: str, params: Any = None) -> None:
 def _all_defaults(model: str) -> dict[str, Any]:
     if model in kernel.models.nodes:
         m = kernel.models.nodes[model]
-        base: dict[str, Any] = {**NODE_KEYS, **m.defaults, "model": model, "type_id": m.core.name, "model_id": m.model_id}
+        base: dict[str, Any] = {
+            **NODE_KEYS,
+            "node_uses_wfr": m.relaxed and kernel.settings.values["use_wfr"],
+            **m.defaults,
+            "model": model,
+            "type_id": m.core.name,
+            "model_id": m.model_id,
+        }
         base |= {"element_type": m.element_type, "elementsize": 0}
         base |= {key: np.array([0]) for key in ("available", "capacity", "instantiations")}
         if m.logs:
@@ -62,7 +71,7 @@ def _all_defaults(model: str) -> dict[str, Any]:
         base = {
             **s.defaults,
             "element_type": "synapse",
-            "has_delay": True,
+            "has_delay": not issubclass(s.core, Coupling) or s.core.delayed,
             "num_connections": sum(b.count for b in kernel.batches if b.model.name == model),
             "requires_symmetric": False,
             "synapse_model": model,
@@ -154,6 +163,7 @@ def _with_synapse_defaults(model: SynapseModel, params: dict[str, Any]) -> Synap
     unknown = [k for k in params if k not in known]
     if unknown:
         raise unread_keys("params", "ModelManager::set_synapse_defaults_", unknown)
+    check_coupled(model, params)
     params = dict(params)
     transmitter = _transmitter(params.pop("volume_transmitter")) if "volume_transmitter" in params else model.volume_transmitter
     recorder = params.pop("weight_recorder", model.weight_recorder)

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxnest.devices._base import Device, Drive, Recorder, Source
 from jaxnest.nest._connections import rounded
+from jaxnest.nest._coupled import check_coupled, check_ends
 from jaxnest.nest._device_rules import check_devices, check_rule, impossible
 from jaxnest.nest._errors import NESTErrors, type_mismatch, unread_keys
 from jaxnest.nest._kernel import Kernel
@@ -22,6 +23,7 @@ from jaxnest.nest._spatial_wiring import check_synapse, check_targets, needs_spa
 from jaxnest.nest._specs import as_integer
 from jaxnest.nest._wiring import check_spec, pairs
 from jaxnest.neurons._base import Neuron, Routing
+from jaxnest.synapses._base import Coupling
 
 
 class CollocatedSynapses:
@@ -155,6 +157,7 @@ def _batches(kernel: Kernel, found: Found, model: SynapseModel, spec: Mapping[st
         raise NESTErrors.NotImplemented(f"{common[0]} is common to all {model.name}: set it by SetDefaults or CopyModel.")
     if model.core.reads_modulator:
         _check_modulated(kernel, model, spec)
+    check_coupled(model, spec)
     n = len(found.source)
     h = kernel.resolution
     weight = _value(kernel, found, "weight", spec.get("weight", model.defaults["weight"]))
@@ -268,8 +271,13 @@ def _kinds(kernel: Kernel, found: Found, model: SynapseModel, receptor: Any) -> 
 def _kind(kernel: Kernel, pre: Any, post: Any, model: SynapseModel) -> str:
     """ "neurons" (from a neuron or spike source), "spikes_in" and "current_in" (from other generators), "spikes", "states"
     (to and from recorders)."""
+    if issubclass(model.core, Coupling):
+        check_ends(pre, post, model)
+        return "neurons"
     if not pre.core.sends:
-        raise impossible(f"Cannot connect {pre.name} to {post.name}: it sends no spikes.")
+        raise impossible(
+            "Source node does not send output.\n  Note that recorders must be connected as Connect(neuron, recorder)."
+        )
     if issubclass(pre.core, Recorder):
         if pre.records != "states" or not post.logs:
             raise impossible(f"Cannot connect {pre.name} to {post.name}: a recorder sends nothing there.")
@@ -292,6 +300,9 @@ def _kind(kernel: Kernel, pre: Any, post: Any, model: SynapseModel) -> str:
             raise impossible(f"Cannot connect to {post.name} by {model.name}: it does not support STDP synapses.")
     if not issubclass(post.core, Neuron):
         raise impossible(f"Cannot connect {pre.name} to {post.name}: it takes no input.")
+    if post.core.routing is Routing.NONE:
+        current = issubclass(pre.core, Drive) and pre.core.kind == "current"
+        raise impossible(f"The target node or synapse model does not support {'current' if current else 'spike'} input.")
     if issubclass(pre.core, Device) and not model.core.static:
         raise impossible(f"Cannot connect {pre.name} by {model.name}: use a parrot_neuron between.")
     if issubclass(pre.core, Drive):

@@ -51,7 +51,7 @@ class Engine(Layout):
                 self.sim.state = _copy(self.sim.program.set(self.sim.state, {f"{name}.weight": column}))
         self.last_spike = np.full(kernel.size + 1, -1)  # in steps
         self.readout = Readout(self)
-        self._plastic = any(not w.parts[0][0].model.core.static for w in self.wired)
+        self._plastic = any(w.parts[0][0].model.core.states for w in self.wired)
         self._shown: Any = None  # plastic synapses before the spikes of the last slice reached them, as NEST shows them
 
     def _source_ids(self) -> np.ndarray:

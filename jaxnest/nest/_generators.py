@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxnest.nest._clock import Clock
 from jaxnest.nest._errors import NESTErrors
+from jaxnest.nest._models import ALIASED, ALIASES
 
 if TYPE_CHECKING:
     from jaxnest.nest._kernel import Kernel
@@ -33,12 +34,20 @@ def settled(name: str, old: Mapping[str, Any], new: Mapping[str, Any], clock: Cl
         return _spikes({**old, **new}, old, new, clock, now)
     if name in _STEPPED:
         return _stepped(name, old, new, clock, now)
+    if name in ALIASED:
+        return _aliased(new)
     if name == "noise_generator" and "dt" in new and not (clock.nearest(new["dt"])[1] and new["dt"] > 0):
         raise NESTErrors.StepMultipleRequired(
             f"The time property dt = {new['dt']:g} ms of model noise_generator must be a multiple of the resolution "
             f"{clock.ms(1):g} ms."
         )
     return {}
+
+
+def _aliased(new: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters that have two names."""
+    both = [*ALIASES.items(), *((key, alias) for alias, key in ALIASES.items())]
+    return {other: new[key] for key, other in both if key in new and other not in new}
 
 
 def _spikes(p: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any], clock: Clock, now: int) -> dict[str, Any]:
@@ -113,7 +122,7 @@ def settle(
 ) -> dict[str, tuple[Any, bool]]:
     """`columns` (see `Kernel.set_nodes`) with what `settled` makes of them."""
     core = block.model.core.name
-    if core not in ("spike_generator", "noise_generator", *_STEPPED):
+    if core not in ("spike_generator", "noise_generator", *_STEPPED, *ALIASED):
         return columns
     clock, now = Clock.of(kernel), kernel.steps
 

@@ -19,6 +19,7 @@ from jaxnest.nest._models import NODE_KEYS, NodeModel, Registry, SynapseModel
 from jaxnest.nest._parameters import Context, Parameter
 from jaxnest.nest._recorders import BACKEND_KEYS, Recorder
 from jaxnest.nest._settings import Settings
+from jaxnest.synapses._base import Coupling
 
 if TYPE_CHECKING:
     from jaxnest.nest._engine import Engine
@@ -160,7 +161,7 @@ class Kernel:
             "model_id": block.model.model_id,
             "element_type": block.model.element_type,
             "local": True,
-            "node_uses_wfr": False,
+            "node_uses_wfr": block.model.relaxed and self.settings.values["use_wfr"],
         }
         if key in fixed:
             return [fixed[key]] * len(ids)
@@ -285,7 +286,10 @@ class Kernel:
         batch.number = len(self.batches)
         self.batches.append(batch)
         self.changes += 1
-        delays = np.atleast_1d(batch.arrival(self.resolution))
+        if issubclass(batch.model.core, Coupling) and not batch.model.core.delayed:
+            delays = np.atleast_1d(self.settings.values["wfr_comm_interval"])
+        else:
+            delays = np.atleast_1d(batch.arrival(self.resolution))
         self.note_delays(float(delays.min()), float(delays.max()))
         if batch.kind == "states":
             for node in np.unique(batch.pre):

@@ -13,10 +13,12 @@ from jaxnest.devices._base import Device, Drive, Recorder, Source
 from jaxnest.errors import ConfigurationError
 from jaxnest.nest._clock import Clock
 from jaxnest.nest._columns import PLAIN_FROM, by_sizes, joined, params_of
+from jaxnest.nest._coupled import unset
 from jaxnest.nest._errors import NESTErrors
 from jaxnest.nest._ledger import Batch, Block
 from jaxnest.neurons._base import Neuron, Routing
 from jaxnest.simulation import Network, Nodes, Population
+from jaxnest.synapses._base import Coupling
 
 if TYPE_CHECKING:
     from jaxnest.nest._kernel import Kernel
@@ -145,6 +147,9 @@ class Layout:
         if np.ndim(columns["weight"]) == 0 and n < PLAIN_FROM and "weight" not in model.core.common:
             columns["weight"] = np.full(n, columns["weight"])
         extra: dict[str, Any] = {k: now[k] for k in model.core.common if k != "weight"}
+        if issubclass(model.core, Coupling):
+            receptor = None
+            columns = {k: v for k, v in columns.items() if k not in unset(model)}
         if model.core.static:
             columns = {k: columns[k] for k in ("weight", "delay")}
             core: Any = "static_synapse"

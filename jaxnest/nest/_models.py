@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from jaxnest.nest._errors import NESTErrors
 from jaxnest.nest._nest_models import NODE_MODELS, connection_size
 from jaxnest.neurons import neurons
 from jaxnest.neurons._base import Neuron, Routing
+from jaxnest.neurons._rate import Integrating
 from jaxnest.synapses import synapses
-from jaxnest.synapses._base import Synapse
+from jaxnest.synapses._base import Coupling, Synapse
 
 _LARGEST = float(np.finfo(np.float64).max)
 #: states of the core's models that NEST does not show among a node's properties
@@ -92,12 +93,19 @@ READ_ONLY = frozenset(NODE_KEYS) - {"frozen"} | {
     "instantiations",
     "available",
     "capacity",
+    "noise",
+    "noisy_rate",
 }
+#: signals that NEST finds by waveform relaxation
+_RELAXED = frozenset(c.signal for c in cast(Iterable[type], synapses.values()) if issubclass(c, Coupling) and not c.delayed)
 #: by the core's model, a state that begins anew, at a value, whenever a property of the node is set: any one (""), or this one
 RENEWED: Mapping[str, tuple[str, float, str]] = {
     "ignore_and_fire": ("wait", -1, ""),
     "iaf_psc_delta_forced": ("wait", -1, "ignore_and_spike_offset"),
 }
+#: other names of parameters of rate neurons, of old
+ALIASES: Mapping[str, str] = {"mean": "mu", "std": "sigma"}
+ALIASED = frozenset(m.name for m in neurons.values() if issubclass(m, Integrating))
 MAX_SYNAPSE_MODELS = 511
 _CURRENT_RECORDABLES = ("ac_generator", "dc_generator", "noise_generator", "step_current_generator")
 
@@ -118,7 +126,7 @@ class NodeModel:
             return "recorder"
         if issubclass(self.core, Device):
             return "stimulator"
-        return "neuron" if self.core.sends else "other"
+        return "neuron" if self.core.sends or self.core.emits else "other"
 
     @property
     def records(self) -> str:
@@ -143,6 +151,11 @@ class NodeModel:
         """Whether a multimeter may be connected to it, if only to read nothing."""
         neuron = issubclass(self.core, Neuron) and self.core.routing is not Routing.COUNT
         return neuron or self.core.name in _CURRENT_RECORDABLES
+
+    @property
+    def relaxed(self) -> bool:
+        """Whether NEST may use waveform relaxation for it."""
+        return issubclass(self.core, Neuron) and not _RELAXED.isdisjoint(self.core.emits)
 
     def recordables(self, values: Mapping[str, Any] | None = None) -> list[str]:
         """What a multimeter may read of a node with these values."""
@@ -199,7 +212,7 @@ class Registry:
             found.nodes[name] = NodeModel(name, core, number, node_defaults(core))
         number = 0
         for name, synapse in sorted(synapses.items()):
-            for suffix in ("", "_hpc", "_lbl"):
+            for suffix in ("",) if issubclass(synapse, Coupling) else ("", "_hpc", "_lbl"):
                 found.synapses[name + suffix] = SynapseModel(
                     name + suffix,
                     synapse,
@@ -231,7 +244,7 @@ def node_defaults(core: type[Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, p in core.parameters.items():
         value = np.array(p.default, float) if p.dim is not None else p.default
-        found[key] = _LARGEST if key == "stop" and value == np.inf else value
+        found[key] = _LARGEST if key == "stop" and value == np.inf else bool(value) if p.flag else value
         if key == "V_min" and core.name in ("iaf_psc_delta", "izhikevich"):
             found[key] = -_LARGEST
     plain = Values({k: np.asarray(v, float) for k, v in found.items()})
@@ -241,14 +254,14 @@ def node_defaults(core: type[Any]) -> dict[str, Any]:
         value = s.init(plain) if callable(s.init) else found[s.init] if isinstance(s.init, str) else s.init
         found[key] = float(np.asarray(value)) if np.ndim(value) == 0 else np.asarray(value, float)
     if issubclass(core, Neuron):
-        if not core.sends:
+        if not (core.sends or core.emits):
             return {key: int(value) for key, value in found.items()} | {"frozen": False}  # NEST counts in whole numbers
         found |= _NEURON_KEYS
-    found |= _extra(core)
+    found |= _extra(core, found)
     return found | {"frozen": False}
 
 
-def _extra(core: type[Any]) -> dict[str, Any]:
+def _extra(core: type[Any], found: Mapping[str, Any]) -> dict[str, Any]:
     if issubclass(core, Recorder):
         kind = {"record_to": "memory", "label": "", "time_in_steps": False}
         if core.name in ("multimeter", "voltmeter"):
@@ -262,6 +275,8 @@ def _extra(core: type[Any]) -> dict[str, Any]:
         more = {"y_0": 0.0, "y_1": 0.0} if core.name in ("ac_generator", "noise_generator") else {}
         offgrid = {"allow_offgrid_times": False} if "allow_offgrid_times" in core.options else {}
         return {"label": "", "stimulus_source": ""} | more | offgrid
+    if issubclass(core, Integrating):
+        return {alias: found[key] for alias, key in ALIASES.items()}
     if core.routing is Routing.COUNT:
         return {"flush_event_send_interval": float("inf")}
     return {}

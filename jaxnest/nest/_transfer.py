@@ -47,11 +47,14 @@ def transfer(old: Engine, new: Engine) -> None:
                 if g.plastic and h.plastic:
                     history[g.key] = _moved_log(before.history[h.key], history[g.key], here, there)
         _move_drives(before, nodes, old, new)
+        signals = _moved_signals(before, state, old, new)
         for s in new.sim.program.plan.sources:
             ids = new.sources[s.source : s.source + s.n]
             found = {int(i): k for k, i in enumerate(old.sources)}
             sources[s.source : s.source + s.n] = [found.get(int(i), -1) for i in ids]
-        state = replace(state, step=before.step, key=before.key, nodes=nodes, history=history, ring=jnp.asarray(ring))
+        state = replace(
+            state, step=before.step, key=before.key, nodes=nodes, history=history, ring=jnp.asarray(ring), signals=signals
+        )
         new.sim.state = _with_synapses(old, new, before, state, sources)
         new.sim.state = jax.tree.map(lambda x: jnp.array(x, copy=True), new.sim.state)
     n = len(old.last_spike)
@@ -142,6 +145,23 @@ def _move_ring(
             pairs.append((mine + here, yours + there))
     for to, come in pairs:
         ring[np.ix_(rows[0], to)] = was[np.ix_(rows[1], come)]
+
+
+def _moved_signals(before: Any, state: Any, old: Engine, new: Engine) -> dict[str, Any]:
+    """The last values of continuous signals of nodes that send them in both."""
+    signals = dict(state.signals)
+    a, b = old.sim.program.plan, new.sim.program.plan
+    for name in signals.keys() & before.signals.keys():
+        first, second = (next(s for s in plan.signals if s.name == name) for plan in (a, b))
+        steps = int(before.step) - 1 - np.arange(min(first.slots, second.slots, int(before.step)))
+        values = np.array(signals[name])
+        for key, start in second.starts:
+            for other, begin in first.starts:
+                here, there = _common(old, new, a.group(other), b.group(key))
+                rows = np.asarray(before.signals[name])[np.ix_(steps % first.slots, begin + there)]
+                values[np.ix_(steps % second.slots, start + here)] = rows
+        signals[name] = jnp.asarray(values)
+    return signals
 
 
 def _moved_log(old: Log, new: Log, here: np.ndarray, there: np.ndarray) -> Log:

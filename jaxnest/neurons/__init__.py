@@ -2,6 +2,7 @@
 
 from jaxnest.neurons.aeif_cond_alpha import aeif_cond_alpha
 from jaxnest.neurons.aeif_cond_exp import aeif_cond_exp
+from jaxnest.neurons.gauss_rate import gauss_rate_ipn, rate_transformer_gauss
 from jaxnest.neurons.gif_psc_exp import gif_psc_exp
 from jaxnest.neurons.hh_psc_alpha import hh_psc_alpha
 from jaxnest.neurons.iaf_cond_alpha import iaf_cond_alpha
@@ -13,8 +14,14 @@ from jaxnest.neurons.iaf_psc_exp import iaf_psc_exp
 from jaxnest.neurons.iaf_psc_exp_multisynapse import iaf_psc_exp_multisynapse
 from jaxnest.neurons.ignore_and_fire import ignore_and_fire
 from jaxnest.neurons.izhikevich import izhikevich
+from jaxnest.neurons.lin_rate import lin_rate_ipn, lin_rate_opn, rate_transformer_lin
 from jaxnest.neurons.mat2_psc_exp import mat2_psc_exp
 from jaxnest.neurons.parrot_neuron import parrot_neuron
+from jaxnest.neurons.siegert_neuron import siegert_neuron
+from jaxnest.neurons.sigmoid_rate import rate_transformer_sigmoid, sigmoid_rate_ipn
+from jaxnest.neurons.sigmoid_rate_gg_1998 import rate_transformer_sigmoid_gg_1998, sigmoid_rate_gg_1998_ipn
+from jaxnest.neurons.tanh_rate import rate_transformer_tanh, tanh_rate_ipn, tanh_rate_opn
+from jaxnest.neurons.threshold_lin_rate import rate_transformer_threshold_lin, threshold_lin_rate_ipn, threshold_lin_rate_opn
 
 #: every neuron model by NEST's name
 neurons = {
@@ -22,6 +29,7 @@ neurons = {
     for model in (
         aeif_cond_alpha,
         aeif_cond_exp,
+        gauss_rate_ipn,
         gif_psc_exp,
         hh_psc_alpha,
         iaf_cond_alpha,
@@ -33,26 +41,24 @@ neurons = {
         iaf_psc_exp_multisynapse,
         ignore_and_fire,
         izhikevich,
+        lin_rate_ipn,
+        lin_rate_opn,
         mat2_psc_exp,
         parrot_neuron,
+        rate_transformer_gauss,
+        rate_transformer_lin,
+        rate_transformer_sigmoid,
+        rate_transformer_sigmoid_gg_1998,
+        rate_transformer_tanh,
+        rate_transformer_threshold_lin,
+        siegert_neuron,
+        sigmoid_rate_gg_1998_ipn,
+        sigmoid_rate_ipn,
+        tanh_rate_ipn,
+        tanh_rate_opn,
+        threshold_lin_rate_ipn,
+        threshold_lin_rate_opn,
     )
 }
 
-__all__ = [
-    "aeif_cond_alpha",
-    "aeif_cond_exp",
-    "gif_psc_exp",
-    "hh_psc_alpha",
-    "iaf_cond_alpha",
-    "iaf_cond_exp",
-    "iaf_psc_alpha",
-    "iaf_psc_alpha_multisynapse",
-    "iaf_psc_delta",
-    "iaf_psc_exp",
-    "iaf_psc_exp_multisynapse",
-    "ignore_and_fire",
-    "izhikevich",
-    "mat2_psc_exp",
-    "neurons",
-    "parrot_neuron",
-]
+__all__ = ["neurons", *neurons]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax.numpy as jnp
@@ -34,6 +34,7 @@ class Routing(enum.Enum):
     SINGLE = "single"  # one channel for all
     PORTS = "ports"  # by the connection's receptor, 1 ... n
     COUNT = "count"  # one channel that counts events and ignores the weight (relay neurons)
+    NONE = "none"  # it hears no spikes
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Inputs:
     `ex` and `inh` (N,) are the summed weights of the events of this step by sign (``Routing.SIGN``; `inh` is
     not positive); `spikes` (N,) their sum (``SINGLE``) or count (``COUNT``); `ports` (n_ports, N) by receptor.
     `current` (N,) in pA is what the current generators deliver in this step, `filtered` what they deliver to receptor 1
-    of a model with two ``current_receptors``.
+    of a model with two ``current_receptors``. `signals` has, for each channel of `Neuron.hears`, the sum (N,) over couplings.
     """
 
     ex: Any = None
@@ -52,6 +53,7 @@ class Inputs:
     ports: Any = None
     current: Any = 0.0
     filtered: Any = 0.0
+    signals: Values = field(default_factory=Values)
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class Env:
     """What a step may use beside its own values.
 
     `h` (ms) is the resolution. `fire(x)` is 1 where x >= 0, else 0, with the surrogate derivative of the run.
-    `uniform(draw)` gives one random number in [0, 1) a neuron, the same for the same seed, step and neuron.
+    `uniform(draw)` gives one random number in [0, 1) a neuron, the same for the same seed, step and neuron, `normal(draw)` one of a
+    standard normal distribution (None where models are traced for C++).
     `solver` is ``"adaptive"`` (GSL's RKF45, as NEST) or ``"fixed"`` (`substeps` equal RKF45 steps). `reset` says whether the
     surrogate derivative flows through resets (``"attached"``) or not (``"detached"``).
     """
@@ -70,6 +73,7 @@ class Env:
     solver: str = "adaptive"
     substeps: int = 1
     reset: str = "detached"
+    normal: Callable[[int], Any] | None = None
 
     def choose(self, spike: Any, at_spike: Any, otherwise: Any) -> Any:
         """`at_spike` where `spike` > 0, else `otherwise`: a reset. The surrogate derivative does not flow through it unless it is attached.
@@ -90,6 +94,10 @@ class Neuron(Declared):
     states; `recordables` names the states that a multimeter may read, `numbered` those of which it may read row k (from
     1) by a prefix and k, as in ``{"I_syn_": "I_port"}``; `routing` says how events find their
     channel. `constants` is computed once a run, inside the compiled program, so it has gradients.
+
+    Neurons may also be coupled by continuous signals (see `jaxnest.synapses._base.Coupling`): `emits` names those that a model
+    sends, which `signal` computes, `hears` the channels of those that it takes. A signal is transformed by `heard`, with the
+    parameters of the neuron that hears it, before it is weighted.
     """
 
     recordables: tuple[str, ...] = ()
@@ -100,6 +108,8 @@ class Neuron(Declared):
     accepts_current: bool = True
     #: whether its spikes go anywhere
     sends: bool = True
+    emits: tuple[str, ...] = ()
+    hears: tuple[str, ...] = ()
     current_receptors: int = 1
     stochastic: bool = False
     #: whether a spike is where V_m reaches a fixed threshold, after which it is held at V_reset while `refractory` > 0
@@ -120,6 +130,16 @@ class Neuron(Declared):
     def constants(p: Values, h: Any) -> Values:
         """Propagators and whatever else depends on parameters and resolution alone."""
         return Values()
+
+    @staticmethod
+    def signal(p: Values, k: Values, s: Values, env: Env) -> Values:
+        """The continuous signals of N neurons in the step that begins now, with the states `s`, each (N,)."""
+        raise NotImplementedError
+
+    @staticmethod
+    def heard(p: Values, x: Any) -> Any:
+        """A signal `x` (n,) as n neurons with the parameters `p` hear it."""
+        return x
 
     @staticmethod
     def step(p: Values, k: Values, s: Values, x: Inputs, env: Env) -> tuple[Values, Any]:

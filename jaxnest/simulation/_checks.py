@@ -17,7 +17,7 @@ from jaxnest.devices.recorders import multimeter, spike_recorder, weight_recorde
 from jaxnest.devices.volume_transmitter import volume_transmitter
 from jaxnest.errors import ConfigurationError
 from jaxnest.neurons._base import Neuron, Routing
-from jaxnest.synapses._base import Synapse
+from jaxnest.synapses._base import Coupling, Synapse
 
 if TYPE_CHECKING:
     from jaxnest.simulation._network import Nodes, Population
@@ -138,7 +138,7 @@ def check_modulator(
     """
     from jaxnest.simulation._network import Nodes
 
-    deaf = [pop for pop, _ in pre if issubclass(pop.model, Neuron) and not pop.model.sends]
+    deaf = [pop for pop, _ in pre if issubclass(pop.model, Neuron) and not (pop.model.sends or pop.model.emits)]
     if deaf:
         raise ConfigurationError(f"{name}: {deaf[0]!r} sends no spikes; give it as modulator= of a projection")
     if model.reads_post and any(not pop.model.sends for pop, _ in post):  # type: ignore[attr-defined]
@@ -158,6 +158,30 @@ def check_modulator(
     if pop.model is not volume_transmitter:
         raise ConfigurationError(f"{name}: modulator={given!r} is no volume_transmitter")
     return node
+
+
+def check_coupling(name: str, pre: Nodes, post: Nodes, model: type[Synapse], given: Mapping[str, Any]) -> None:
+    """**Raises:** `ConfigurationError` if the sources do not send what the targets hear by connections of `model`, or if values are `given`
+    that it does not have."""
+    if not issubclass(model, Coupling):
+        mute = [pop for pop, _ in pre if issubclass(pop.model, Neuron) and pop.model.emits and not pop.model.sends]
+        deaf = [pop for pop, _ in post if _routing(pop) is Routing.NONE]
+        if mute or deaf:
+            which = f"{mute[0]!r} sends" if mute else f"{deaf[0]!r} hears"
+            raise ConfigurationError(f"{name}: {which} no spikes, which {model.name} passes on; use a coupling")
+        return
+    for pop, _ in pre:
+        if not issubclass(pop.model, Neuron) or model.signal not in pop.model.emits:
+            raise ConfigurationError(f"{name}: {pop!r} sends no {model.signal!r}, which {model.name} carries")
+    for pop, _ in post:
+        if not set(model.channels) <= set(pop.model.hears):  # type: ignore[attr-defined]
+            raise ConfigurationError(f"{name}: {pop!r} does not hear what {model.name} carries")
+    for key, has in (("weight", model.weighted), ("delay", model.delayed)):
+        if not has and given[key] is not None:
+            raise ConfigurationError(f"{name}.{key}={given[key]!r}: {model.name} has no {key}; leave it out")
+    for key in ("receptor", "weight_recorder"):
+        if given[key] is not None:
+            raise ConfigurationError(f"{name}.{key}={given[key]!r}: {model.name} has none; leave it out")
 
 
 def synapse_values(

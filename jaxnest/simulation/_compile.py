@@ -17,6 +17,7 @@ from jaxnest.errors import ConfigurationError
 from jaxnest.events import native
 from jaxnest.simulation import _plan
 from jaxnest.simulation._arrays import concat
+from jaxnest.simulation._couplings import coupling_plans
 from jaxnest.simulation._drives import drive_plans, recorded_drives, samplings, spike_recordings
 from jaxnest.simulation._layout import (
     Build,
@@ -72,6 +73,7 @@ def compile_plan(
         drives.append(r.plan)
         b.connections[r.plan.key] = Values(device=r.index, ident=np.arange(r.plan.n, dtype=np.int32))
     tables = table_plans(b)
+    signals, couplings = coupling_plans(b)
     shortest, longest = _delays(b)
     slice_steps = _slice(b, shortest, any(t.modulator is not None for t in tables), min_delay)
     slots = _slots(b, shortest, longest, waiting)
@@ -100,6 +102,8 @@ def compile_plan(
         reset=reset,
         source_ids=source_ids,
         n_all=len(source_ids),
+        signals=tuple(signals),
+        couplings=tuple(couplings),
     )
     return replace(plan, fingerprint=_fingerprint(plan)), b
 

@@ -15,7 +15,7 @@ from jaxnest.errors import ConfigurationError
 from jaxnest.neurons._base import Routing
 from jaxnest.simulation import _plan
 from jaxnest.simulation._arrays import at, concat, unsigned
-from jaxnest.simulation._layout import Build, Index, columns_of, drive_kind
+from jaxnest.simulation._layout import Build, Index, columns_of, kind_of
 from jaxnest.simulation._network import Network, Population
 
 _STREAM_DRIVES, _STREAM_RECORDED = 1 << 10, 1 << 30
@@ -60,10 +60,10 @@ def drive_plans(b: Build) -> list[_plan.DrivePlan]:
     """One plan for each generator population and group that a projection connects."""
     plans = []
     for proj in b.net.projections:
-        kind = drive_kind(proj)
-        if kind is None:
+        kind = kind_of(proj)
+        if kind not in ("spikes", "current"):
             continue
-        b.layouts.drives[proj.name] = []
+        b.layouts.lists[proj.name] = []
         devices = concat([np.full(len(i), k, np.int32) for k, (_, i) in enumerate(proj.pre)])
         local_device = concat([i for _, i in proj.pre])
         touched, which, local = b.index.parts_by_group(proj.post)
@@ -88,7 +88,7 @@ def drive_plans(b: Build) -> list[_plan.DrivePlan]:
                 )
                 weight = np.atleast_1d(at(weights, rows)).astype(b.dtype)
                 b.params["tables"][key] = Values(weight=weight)
-                b.layouts.drives[proj.name].append(key)
+                b.layouts.lists[proj.name].append(key)
                 signed = kind == "spikes" and group.model.routing is Routing.SIGN
                 plans.append(
                     _plan.DrivePlan(

@@ -16,11 +16,14 @@ from jaxnest.simulation import _plan
 from jaxnest.simulation._arrays import concat
 from jaxnest.simulation._network import Network, Nodes, Population, Projection
 from jaxnest.simulation._part import Part
+from jaxnest.synapses._base import Coupling
 
 
-def drive_kind(projection: Projection) -> str | None:
-    """ "spikes" or "current" for a projection from a generator, None for one of spiking sources."""
+def kind_of(projection: Projection) -> str | None:
+    """ "spikes" or "current" for a projection from a generator, "signal" for couplings, None for a projection of spiking sources."""
     model = projection.pre.parts[0][0].model
+    if issubclass(projection.model, Coupling):
+        return "signal"
     return model.kind if issubclass(model, Drive) else None
 
 
@@ -29,7 +32,7 @@ def group_populations(net: Network) -> tuple[list[_plan.Group], int, int]:
     current = {
         (p.name, int(receptor))
         for proj in net.projections
-        if drive_kind(proj) == "current"
+        if kind_of(proj) == "current"
         for p, _ in proj.post
         for receptor in np.unique(proj.receptor)
     }
@@ -200,10 +203,11 @@ class Held(NamedTuple):
 
 @dataclass
 class Layouts:
-    """What the program needs to find a user's names in its arrays."""
+    """What the program needs to find a user's names in its arrays: by projection what its `tables` hold, or the keys of its `lists`, for
+    those of generators and couplings, whose connections are told apart by `ident`."""
 
     tables: dict[str, list[Held]] = field(default_factory=dict)
-    drives: dict[str, list[str]] = field(default_factory=dict)
+    lists: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass

@@ -98,7 +98,7 @@ class Names:
     def connections_of(self, projection: str) -> Mapping[str, np.ndarray]:
         """`pre`, `post` (positions in the projection's selections) and `delay` (ms) of its connections, in the order
         in which the program holds them: by the model of the target, by source (in long rows with many delays then by delay), by target, then as they were drawn. Those of
-        generators are in the order in which they were drawn."""
+        generators are in the order in which they were drawn, couplings by target."""
         proj = next((p for p in self._network.projections if p.name == projection), None)
         if proj is None:
             raise ConfigurationError(
@@ -111,8 +111,8 @@ class Names:
 
     def order_of(self, projection: str) -> np.ndarray:
         """Which of the connections of a projection, as they were drawn, `get` and `set` speak of: (n,) int32."""
-        if projection in self._layouts.drives:
-            parts = [np.asarray(self.connections[key].ident) for key in self._layouts.drives[projection]]
+        if projection in self._layouts.lists:
+            parts = [np.asarray(self.connections[key].ident) for key in self._layouts.lists[projection]]
         else:
             parts = [self._found(projection, held)[1] for held in self._layouts.tables[projection]]
         return np.concatenate([np.empty(0, np.int32), *parts])
@@ -143,7 +143,7 @@ class Names:
 
     def split(self, path: str) -> tuple[str, str]:
         owner, dot, name = path.rpartition(".")
-        known = [*self.populations, *self._layouts.tables, *self._layouts.drives]
+        known = [*self.populations, *self._layouts.tables, *self._layouts.lists]
         if not dot or owner not in known:
             raise ConfigurationError(f"path {path!r}: no population or projection {owner!r}; {nearest(owner, known)}")
         return owner, name.rstrip("_")
@@ -159,13 +159,14 @@ class Names:
         return next((g.n for g in self.plan.groups if g.key == key), None) or self.populations[key].n
 
     def _table_size(self, key: str) -> int:
-        sizes = {t.key: t.n for t in self.plan.tables} | {d.key: d.n for d in self.plan.drives}
+        plan = self.plan
+        sizes = {t.key: t.n for t in plan.tables} | {d.key: d.n for d in plan.drives} | {c.key: c.n for c in plan.couplings}
         return sizes[key]
 
     def connection_parts(self, projection: str) -> list[tuple[str, Any, int]]:
         """For each table that holds connections of the projection: its key, their places in it, and their number."""
-        if projection in self._layouts.drives:
-            return [(key, slice(None), self._table_size(key)) for key in self._layouts.drives[projection]]
+        if projection in self._layouts.lists:
+            return [(key, slice(None), self._table_size(key)) for key in self._layouts.lists[projection]]
         parts: list[tuple[str, Any, int]] = []
         for held in self._layouts.tables[projection]:
             if held.whole:

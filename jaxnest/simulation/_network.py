@@ -23,6 +23,7 @@ from jaxnest.errors import ConfigurationError
 from jaxnest.neurons import neurons
 from jaxnest.simulation._checks import (
     as_frozen,
+    check_coupling,
     check_modulator,
     check_receptor,
     check_synapses,
@@ -303,6 +304,8 @@ class Network:
             name = base if base not in taken else free(base, taken)
         if name in taken or "." in name:
             raise ConfigurationError(f"name={name!r} is taken or has a dot; choose another")
+        given = {"weight": weight, "delay": delay, "receptor": receptor, "weight_recorder": recorder}
+        check_coupling(name, pre, post, model, given)
         third = check_modulator(self.populations, name, pre, post, model, modulator)
         drives = [pop for pop, _ in pre if issubclass(pop.model, Drive)]
         if drives and not model.static:

@@ -14,7 +14,7 @@ from jaxnest.devices._base import Source
 from jaxnest.events.deliver import Layout, Queue
 from jaxnest.neurons._base import Neuron, Routing
 from jaxnest.simulation._relative import whole
-from jaxnest.synapses._base import Synapse
+from jaxnest.synapses._base import Coupling, Synapse
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ def channels(model: type[Neuron], dims: Mapping[str, int]) -> int:
     """Input channels of a neuron, without those routed by sign (a relay: one that counts, one that does not)."""
     if model.routing is Routing.PORTS:
         return dims[model.ports_dim]
+    if model.routing is Routing.NONE:
+        return 0
     return 2 if model.routing is Routing.COUNT else 1
 
 
@@ -129,6 +131,28 @@ class TablePlan:
     pre_repeats: bool = False
     post_repeats: bool = False
     modulator: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class SignalPlan:
+    """A continuous signal, (n,): which groups send it, and where in it their first neuron is. Its last values are kept in `slots` rows
+    (0: no coupling is delayed)."""
+
+    name: str
+    n: int
+    starts: tuple[tuple[str, int], ...]
+    slots: int
+
+
+@dataclass(frozen=True)
+class CouplingPlan:
+    """The `n` couplings of a projection to a group. `indegree`: how many each of its neurons has, if all have as many, else 0."""
+
+    key: str
+    model: type[Coupling]
+    group: str
+    n: int
+    indegree: int
 
 
 @dataclass(frozen=True)
@@ -202,6 +226,8 @@ class Plan:
     fingerprint: str = ""
     n_all: int = 0
     axis: str = ""
+    signals: tuple[SignalPlan, ...] = ()
+    couplings: tuple[CouplingPlan, ...] = ()
 
     @property
     def waiting(self) -> np.ndarray | None:
@@ -258,7 +284,8 @@ class State:
     channel; `pending` (slice_steps, n_sources + 2 n_weighted) the spikes of the running slice, then the sums of the
     positive and of the negative weights of those that have their own; `nodes` the states of each group and
     device; `tables` those of plastic synapses; `history` the spikes that these may still ask for; `queue` the spikes with
-    events to come in tables that deliver when they are due (None: there are none such); `fault` the first step with a value that is not finite (-1: none). `lag` is static: the place in the running slice.
+    events to come in tables that deliver when they are due (None: there are none such); `signals` (slots, n) the last values of signals with delayed couplings;
+    `fault` the first step with a value that is not finite (-1: none). `lag` is static: the place in the running slice.
     """
 
     step: Any
@@ -269,5 +296,6 @@ class State:
     tables: Mapping[str, Any]
     history: Mapping[str, Any]
     queue: Queue | None
+    signals: Mapping[str, Any]
     fault: Any
     lag: int = field(default=0, metadata={"static": True})

@@ -223,6 +223,7 @@ def initial_state(plan: Plan, params: Mapping[str, Any], key: Any) -> State:
         tables=tables,
         history=history,
         queue=Queue.zeros(plan.slots, plan.n_all, dtype) if any(map(plan.deferred, plan.tables)) else None,
+        signals={s.name: jnp.zeros((s.slots, s.n), dtype) for s in plan.signals if s.slots},
         fault=jnp.full((), -1, jnp.int32),
     )
 

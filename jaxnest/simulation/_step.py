@@ -21,6 +21,7 @@ from jaxnest.events.native.call import in_place
 from jaxnest.events.plastic import Trail, deliver_dense, deliver_events
 from jaxnest.events.ring import add, put, read
 from jaxnest.neurons._base import Env, Inputs, Routing
+from jaxnest.simulation._couplings import heard, sent
 from jaxnest.simulation._foreseen import all_known
 from jaxnest.simulation._plan import HERE, DrivePlan, Group, Here, Plan, State
 from jaxnest.simulation._plastic import make_room, rates_of, rule_of, synapse_parameters, updated
@@ -96,12 +97,12 @@ def step(
         if plan.waiting is not None:
             empty = jnp.where(plan.waiting, arrived, empty)
         ring = put(ring, empty, slot, 0)
+    now, signals = sent(plan, bound, nodes, state.signals, lambda g: _env(plan, g, fire, bound, state.key, n), n)
     parts = {}
     for g in in_xla:
-        p, k = bound.params["nodes"][g.key], bound.constants[g.key]
-        nodes[g.key], parts[g.source], fault = _group_step(
-            plan, g, fire, p, k, bound, nodes[g.key], fault, arrived, state.key, n
-        )
+        inputs = replace(group_inputs(plan, g, arrived), signals=heard(plan, bound, g, now, signals, n))
+        env = _env(plan, g, fire, bound, state.key, n)
+        nodes[g.key], parts[g.source], fault = _group_step(g, bound, nodes[g.key], fault, inputs, env, n)
     weighted = []
     for s in plan.sources:
         if known and all_known(plan, bound, s, known):
@@ -120,7 +121,7 @@ def step(
         parts[plan.n_sources] = jnp.concatenate(weighted, axis=1).ravel()
     for source, spikes in _joined(parts):
         pending = put(pending, spikes, lag, source)
-    return replace(state, step=n + 1, ring=ring, pending=pending, nodes=nodes, fault=fault)
+    return replace(state, step=n + 1, ring=ring, pending=pending, nodes=nodes, signals=signals, fault=fault)
 
 
 def emitted(plan: Plan, state: State) -> Any:
@@ -140,14 +141,16 @@ def _joined(parts: Mapping[int, Any]) -> list[tuple[int, Any]]:
     return [(start, run[0] if len(run) == 1 else jnp.concatenate(run)) for start, run in runs]
 
 
-def _group_step(
-    plan: Plan, g: Group, fire: Any, p: Values, k: Values, bound: Bound, s: Values, fault: Any, arrived: Any, key: Any, n: Any
-) -> tuple[Values, Any, Any]:
-    """A step of the neurons of a group, of whose inputs `arrived` is: the new states, the spikes, the fault."""
-    uniform = partial(random.uniform, key, _NEURON_STREAM, n, bound.ids[g.key])
-    env = Env(bound.h, fire, uniform, plan.solver, plan.substeps, plan.reset)
+def _env(plan: Plan, g: Group, fire: Any, bound: Bound, key: Any, n: Any) -> Env:
+    """What the neurons of a group may use in step `n`."""
+    uniform, normal = (partial(draw, key, _NEURON_STREAM, n, bound.ids[g.key]) for draw in (random.uniform, random.normal))
+    return Env(bound.h, fire, uniform, plan.solver, plan.substeps, plan.reset, normal)
+
+
+def _group_step(g: Group, bound: Bound, s: Values, fault: Any, inputs: Inputs, env: Env, n: Any) -> tuple[Values, Any, Any]:
+    """A step of the neurons of a group: the new states, the spikes, the fault."""
     old = own(g.model, s)
-    new, spike = g.model.step(p, k, old, group_inputs(plan, g, arrived), env)
+    new, spike = g.model.step(bound.params["nodes"][g.key], bound.constants[g.key], old, inputs, env)
     if g.frozen is not None:
         still = jnp.asarray(g.frozen)
         new = jax.tree.map(lambda now, was: jnp.where(still, was, now), new, old)
@@ -292,10 +295,12 @@ def _weighted(plan: Plan, pending: Any) -> tuple[Any, ...]:
 def group_inputs(plan: Plan, g: Group, arrived: Any) -> Inputs:
     """What neurons of a group get of the row `arrived` (columns,) of the ring buffer."""
     none = jnp.zeros(g.n, arrived.dtype)
-    currents = {
+    currents: dict[str, Any] = {
         name: arrived[column : column + g.n] if column >= 0 else none
         for name, column in (("current", g.current), ("filtered", g.filtered))
     }
+    if g.model.routing is Routing.NONE:
+        return Inputs(**currents)
     channel = arrived[g.column : g.column + g.n * g.ports]
     if g.model.routing is Routing.SIGN:
         low = g.column + plan.inhibitory

@@ -17,7 +17,7 @@ from jaxnest.events.matrix import columns_of as matrix_columns
 from jaxnest.neurons._base import Routing
 from jaxnest.simulation import _plan
 from jaxnest.simulation._checks import synapses_of_chunk
-from jaxnest.simulation._layout import Build, Held, Index, columns_of, drive_kind
+from jaxnest.simulation._layout import Build, Held, Index, columns_of, kind_of
 from jaxnest.simulation._network import Network, Projection
 
 _STREAM_TABLES = 1 << 20
@@ -113,7 +113,7 @@ def table_plans(b: Build) -> list[_plan.TablePlan]:
     plans: list[_plan.TablePlan | None] = []
     static: list[Piece] = []
     for projection in b.net.projections:
-        if drive_kind(projection) is None:
+        if kind_of(projection) is None:
             b.layouts.tables[projection.name] = []
             for piece in pieces_of(b.index, projection):
                 if projection.model.static and projection.weight_recorder is None:

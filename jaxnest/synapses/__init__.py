@@ -2,9 +2,12 @@
 
 from jaxnest.synapses.bernoulli_synapse import bernoulli_synapse
 from jaxnest.synapses.cont_delay_synapse import cont_delay_synapse
+from jaxnest.synapses.diffusion_connection import diffusion_connection
 from jaxnest.synapses.ht_synapse import ht_synapse
 from jaxnest.synapses.jonke_synapse import jonke_synapse
 from jaxnest.synapses.quantal_stp_synapse import quantal_stp_synapse
+from jaxnest.synapses.rate_connection_delayed import rate_connection_delayed
+from jaxnest.synapses.rate_connection_instantaneous import rate_connection_instantaneous
 from jaxnest.synapses.static_synapse import static_synapse
 from jaxnest.synapses.static_synapse_hom_w import static_synapse_hom_w
 from jaxnest.synapses.stdp_dopamine_synapse import stdp_dopamine_synapse
@@ -27,9 +30,12 @@ synapses = {
     for model in (
         bernoulli_synapse,
         cont_delay_synapse,
+        diffusion_connection,
         ht_synapse,
         jonke_synapse,
         quantal_stp_synapse,
+        rate_connection_delayed,
+        rate_connection_instantaneous,
         static_synapse,
         static_synapse_hom_w,
         stdp_dopamine_synapse,

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxnest._declare import Declared, Parameter, State
 from jaxnest._values import Values
 
-__all__ = ["Declared", "Modulation", "Order", "Parameter", "Post", "Pre", "State", "Synapse", "Values", "power"]
+__all__ = ["Coupling", "Declared", "Modulation", "Order", "Parameter", "Post", "Pre", "State", "Synapse", "Values", "power"]
 
 
 class Order(NamedTuple):
@@ -134,6 +134,23 @@ class Synapse(Declared):
     @staticmethod
     def on_update(p: Values, s: Values, since_last: Any) -> Values:
         """The volume transmitter updates the synapse: the states at that time."""
+        raise NotImplementedError
+
+
+class Coupling(Synapse):
+    """A connection that carries a continuous `signal` of its source, in every step: its value at the beginning of the step or, if it is
+    `delayed`, so much earlier (0 before the run's beginning). It adds to the `channels` of its target what `carried` says.
+    """
+
+    signal: str = ""
+    delayed: bool = True
+    #: whether it has a weight
+    weighted: bool = True
+    channels: tuple[str, ...] = ()
+
+    @staticmethod
+    def carried(p: Values, x: Any) -> Values:
+        """What n couplings add to each of their targets' channels, (n,) each, at a signal `x` (n,)."""
         raise NotImplementedError
 
 

@@ -15,7 +15,7 @@ from jaxnest.events.native.rules import Unsupported, parameters_of
 from jaxnest.neurons import neurons
 from jaxnest.neurons._base import Neuron
 from jaxnest.synapses import synapses
-from jaxnest.synapses._base import Synapse
+from jaxnest.synapses._base import Coupling, Synapse
 
 FOLDER = Path(__file__).parent
 
@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent
 def text(name: str) -> str:
     """What the file ``NAME.inc`` should say now; a model that cannot be written in C++ is left out, and runs in XLA."""
     if name == "rules":
-        plastic = [m for m in synapses.values() if not m.static and writes(rules.write, m)]
+        plastic = [m for m in synapses.values() if not (m.static or issubclass(m, Coupling)) and writes(rules.write, m)]
         return _file(name, "synapse", plastic, Synapse, rules.write, parameters_of)
     stepped = [m for m in neurons.values() if has_step(m)]
     return _file(name, "neuron", stepped, Neuron, steps.write, lambda model: list(model.parameters))
@@ -31,7 +31,7 @@ def text(name: str) -> str:
 
 def has_step(model: type[Neuron]) -> bool:
     """Whether the step of a model can be written in C++."""
-    return writes(steps.write, model)
+    return not (model.emits or model.hears) and writes(steps.write, model)
 
 
 def writes(write: Callable[..., str], model: type[Declared]) -> bool:

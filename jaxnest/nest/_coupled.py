@@ -1,0 +1,48 @@
+"""Connections that carry continuous signals: what NEST lets be connected, and set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxnest.nest._device_rules import impossible
+from jaxnest.nest._errors import NESTErrors
+from jaxnest.nest._models import NodeModel, SynapseModel
+from jaxnest.neurons._base import Neuron
+from jaxnest.synapses._base import Coupling
+
+#: what NEST's messages say to a delay, and how they call what a model carries
+_NO_DELAY = {"rate_connection_instantaneous": "rate_connection_instantaneous has no delay. Please use rate_connection_delayed."}
+_CARRIED = {
+    "diffusion_connection": "diffusion",
+    "rate_connection_delayed": "delayed rate",
+    "rate_connection_instantaneous": "instantaneous rate",
+}
+
+
+def check_coupled(model: SynapseModel, given: Mapping[str, Any]) -> None:
+    """**Raises:** `BadProperty` for a weight or a delay `given` to a model that has none."""
+    core = model.core
+    if not issubclass(core, Coupling):
+        return
+    if "delay" in given and not core.delayed:
+        raise NESTErrors.BadProperty(_NO_DELAY.get(core.name, f"{core.name} has no delay."))
+    if "weight" in given and not core.weighted:
+        raise NESTErrors.BadProperty("Please use the parameters drift_factor and diffusion_factor to specifiy the weights.")
+
+
+def check_ends(pre: NodeModel, post: NodeModel, model: SynapseModel) -> None:
+    """**Raises:** `IllegalConnection` if `pre` does not send, or `post` does not hear, what connections of the model carry."""
+    core = model.core
+    assert issubclass(core, Coupling)
+    if not issubclass(pre.core, Neuron) or core.signal not in pre.core.emits:
+        raise impossible(f"The source node does not support {_CARRIED[core.name]} output.")
+    if not issubclass(post.core, Neuron) or not set(core.channels) <= set(post.core.hears):
+        raise impossible(f"The target node or synapse model does not support {_CARRIED[core.name]} input.")
+
+
+def unset(model: SynapseModel) -> set[str]:
+    """The columns that connections of a model do not have."""
+    core = model.core
+    assert issubclass(core, Coupling)
+    return {key for key, has in (("delay", core.delayed), ("weight", core.weighted)) if not has}
