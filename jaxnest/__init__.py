@@ -21,7 +21,7 @@ from jaxnest.connectivity.rules import (
     symmetric_pairwise_bernoulli,
 )
 from jaxnest.errors import ConfigurationError, JaxnestError, SimulationError
-from jaxnest.simulation import Network, Nodes, Population, Program, Projection, Record, Simulation, State
+from jaxnest.simulation import Network, Nodes, Population, Program, Projection, Record, Relaxation, Simulation, State
 
 if _TYPE_CHECKING:
     from types import ModuleType as _ModuleType
@@ -39,6 +39,7 @@ __all__ = [
     "Program",
     "Projection",
     "Record",
+    "Relaxation",
     "Simulation",
     "SimulationError",
     "State",

@@ -73,7 +73,7 @@ def _all_defaults(model: str) -> dict[str, Any]:
             "element_type": "synapse",
             "has_delay": not issubclass(s.core, Coupling) or s.core.delayed,
             "num_connections": sum(b.count for b in kernel.batches if b.model.name == model),
-            "requires_symmetric": False,
+            "requires_symmetric": issubclass(s.core, Coupling) and s.core.symmetric,
             "synapse_model": model,
             "synapse_modelid": s.synapse_id,
             "weight_recorder": recorder,

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxnest.devices._base import Device, Drive, Recorder, Source
 from jaxnest.nest._connections import rounded
-from jaxnest.nest._coupled import check_coupled, check_ends
+from jaxnest.nest._coupled import check_coupled, check_ends, check_symmetric
 from jaxnest.nest._device_rules import check_devices, check_rule, impossible
 from jaxnest.nest._errors import NESTErrors, type_mismatch, unread_keys
 from jaxnest.nest._kernel import Kernel
@@ -69,10 +69,12 @@ def connect(kernel: Kernel, pre: NodeCollection, post: NodeCollection, conn_spec
         raise NESTErrors.NotImplemented("Symmetric connections require parameters that can be reset.")
     batches = []
     for model, spec in zip(models, specs, strict=True):
-        batches += _batches(kernel, found, model, spec)
-        if both_ways:
+        check_symmetric(model, spec, found.rule, both_ways, np.array_equal(pre._ids, post._ids))
+        back = []
+        if both_ways:  # whose faults NEST finds first
             mirrored = Found(found.target, found.source, found.post, found.pre, None, found.shape, found.rule)
-            batches += _batches(kernel, mirrored, model, spec)
+            back = _batches(kernel, mirrored, model, spec)
+        batches += _batches(kernel, found, model, spec) + back
     check_devices(kernel, batches)
     for batch in batches:
         kernel.add_batch(batch)
@@ -88,6 +90,7 @@ def connect_arrays(kernel: Kernel, pre: np.ndarray, post: np.ndarray, syn_spec: 
             raise NESTErrors.UnknownNode(f"Node with id {unknown[0]} does not exist.")
     place = np.arange(len(pre))
     found = Found(place, place, pre, post, None, (len(pre),), "arrays")
+    check_symmetric(model, spec, found.rule, False, False)
     batches = _batches(kernel, found, model, spec)
     check_devices(kernel, batches)
     for batch in batches:

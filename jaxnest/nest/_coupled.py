@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from jaxnest.nest._device_rules import impossible
 from jaxnest.nest._errors import NESTErrors
 from jaxnest.nest._models import NodeModel, SynapseModel
@@ -12,9 +14,13 @@ from jaxnest.neurons._base import Neuron
 from jaxnest.synapses._base import Coupling
 
 #: what NEST's messages say to a delay, and how they call what a model carries
-_NO_DELAY = {"rate_connection_instantaneous": "rate_connection_instantaneous has no delay. Please use rate_connection_delayed."}
+_NO_DELAY = {
+    "gap_junction": "gap_junction connection has no delay",
+    "rate_connection_instantaneous": "rate_connection_instantaneous has no delay. Please use rate_connection_delayed.",
+}
 _CARRIED = {
     "diffusion_connection": "diffusion",
+    "gap_junction": "gap junction",
     "rate_connection_delayed": "delayed rate",
     "rate_connection_instantaneous": "instantaneous rate",
 }
@@ -39,6 +45,19 @@ def check_ends(pre: NodeModel, post: NodeModel, model: SynapseModel) -> None:
         raise impossible(f"The source node does not support {_CARRIED[core.name]} output.")
     if not issubclass(post.core, Neuron) or not set(core.channels) <= set(post.core.hears):
         raise impossible(f"The target node or synapse model does not support {_CARRIED[core.name]} input.")
+
+
+def check_symmetric(model: SynapseModel, spec: Mapping[str, Any], rule: str, both_ways: bool, same: bool) -> None:
+    """**Raises:** `BadProperty` if connections of a model that goes both ways would not."""
+    if not (issubclass(model.core, Coupling) and model.core.symmetric) or both_ways:
+        return
+    plain = all(np.isscalar(value) for value in spec.values())
+    if rule == "all_to_all" and same and plain:
+        return
+    raise NESTErrors.BadProperty(
+        'Connections with this synapse model can only be created as one-to-one connections with "make_symmetric" set to true or as '
+        "all-to-all connections with equal source and target populations and default or scalar parameters."
+    )
 
 
 def unset(model: SynapseModel) -> set[str]:

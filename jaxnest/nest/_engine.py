@@ -37,7 +37,8 @@ class Engine(Layout):
         with jax.enable_x64(True):
             try:
                 self._modulated = any(w.parts[0][0].model.core.reads_modulator for w in self.wired)
-                options = {"min_delay": kernel.min_delay} if self._modulated else {}
+                options: dict[str, Any] = {"min_delay": kernel.min_delay} if self._modulated else {}
+                options["relaxation"] = kernel.settings.relaxation
                 if kernel.froze:
                     options["waiting"] = kernel.min_delay + kernel.max_delay
                 self.sim = Simulation(self.net, seed=int(kernel.settings.values["rng_seed"]), delivery="events", **options)

@@ -42,6 +42,7 @@ _HIDDEN = frozenset(
         "dI_in",
         "current",
         "next_draw",
+        "phase",
     ]
 )
 #: what every node has, and cannot be set

@@ -13,6 +13,7 @@ from jaxnest.nest._help import VerbosityLevel, as_verbosity, build_info, publish
 from jaxnest.nest._ledger import in_range
 from jaxnest.nest._models import MAX_SYNAPSE_MODELS
 from jaxnest.nest._timers import Timers
+from jaxnest.simulation import Relaxation
 
 if TYPE_CHECKING:
     from jaxnest.nest._kernel import Kernel
@@ -212,7 +213,7 @@ class Settings:
             raise NESTErrors.BadProperty("The simulation time can only be set to 0.0.")
         self._check_resolution(new)
         self._check_buffers(new)
-        self._relaxation(new)
+        self._check_relaxation(new)
         delays = self._delays(new)
         if new.pop("biological_time", None) == 0 and k.steps:
             raise NESTErrors.NotImplemented("biological_time: NEST can set it back to 0, jaxnest does not yet")
@@ -231,6 +232,8 @@ class Settings:
             self.values["total_num_virtual_procs"] = new["local_num_threads"]
         if "rng_seed" in new:
             k.reseed()
+        if any(n.startswith("wfr_") for n in new):
+            k.structure_changed()
 
     def _check_fixed(self, new: dict[str, Any]) -> None:
         """What must stay as it is once there are nodes, changed models or a simulation."""
@@ -260,7 +263,14 @@ class Settings:
             if "buffer_size" in name and new[name] < 0:
                 raise NESTErrors.BadProperty(f"{name} >= 0 required.")
 
-    def _relaxation(self, new: dict[str, Any]) -> None:
+    @property
+    def relaxation(self) -> Relaxation:
+        """How gap junctions are solved: without waveform relaxation, from the potentials at the beginning of a step."""
+        v = self.values
+        most = int(v["wfr_max_iterations"]) if v["use_wfr"] else 0
+        return Relaxation(float(v["wfr_tol"]), most, int(v["wfr_interpolation_order"]))
+
+    def _check_relaxation(self, new: dict[str, Any]) -> None:
         """Check the settings of waveform relaxation: without it, its interval is the resolution."""
         if "use_wfr" in new and self._kernel.blocks:
             raise NESTErrors.KernelException("use_wfr cannot be changed after nodes have been created.")

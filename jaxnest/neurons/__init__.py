@@ -4,7 +4,9 @@ from jaxnest.neurons.aeif_cond_alpha import aeif_cond_alpha
 from jaxnest.neurons.aeif_cond_exp import aeif_cond_exp
 from jaxnest.neurons.gauss_rate import gauss_rate_ipn, rate_transformer_gauss
 from jaxnest.neurons.gif_psc_exp import gif_psc_exp
+from jaxnest.neurons.hh_cond_beta_gap_traub import hh_cond_beta_gap_traub
 from jaxnest.neurons.hh_psc_alpha import hh_psc_alpha
+from jaxnest.neurons.hh_psc_alpha_gap import hh_psc_alpha_gap
 from jaxnest.neurons.iaf_cond_alpha import iaf_cond_alpha
 from jaxnest.neurons.iaf_cond_exp import iaf_cond_exp
 from jaxnest.neurons.iaf_psc_alpha import iaf_psc_alpha
@@ -31,7 +33,9 @@ neurons = {
         aeif_cond_exp,
         gauss_rate_ipn,
         gif_psc_exp,
+        hh_cond_beta_gap_traub,
         hh_psc_alpha,
+        hh_psc_alpha_gap,
         iaf_cond_alpha,
         iaf_cond_exp,
         iaf_psc_alpha,

@@ -109,6 +109,8 @@ class Neuron(Declared):
     #: whether its spikes go anywhere
     sends: bool = True
     emits: tuple[str, ...] = ()
+    #: whether its signals in a step depend on what it hears in this step: then they are found by iterations (`waveform`)
+    relaxed: bool = False
     hears: tuple[str, ...] = ()
     current_receptors: int = 1
     stochastic: bool = False
@@ -134,6 +136,12 @@ class Neuron(Declared):
     @staticmethod
     def signal(p: Values, k: Values, s: Values, env: Env) -> Values:
         """The continuous signals of N neurons in the step that begins now, with the states `s`, each (N,)."""
+        raise NotImplementedError
+
+    @classmethod
+    def waveform(cls, p: Values, k: Values, before: Values, after: Values, signals: Values, env: Env, order: int) -> Values:
+        """The signals (terms, N) of N `relaxed` neurons in a step that led from the states `before` to `after`, in which they heard `signals`;
+        of an interpolation `order` of 0, 1 or 3."""
         raise NotImplementedError
 
     @staticmethod

@@ -101,6 +101,17 @@ def count_down(refractory: Any, spike: Any, t_ref: Any) -> Any:
     return jnp.where(spike > 0, t_ref, jnp.maximum(refractory - 1, 0))
 
 
+def falling(before: Any, after: Any, threshold: Any, refractory: Any, env: Env) -> Any:
+    """The spikes of neurons that spike where V_m fell, from `before` to `after`, and is still at least `threshold`, unless refractory.
+
+    Their surrogate derivative is where V_m rises: there, a higher potential is a nearer spike.
+    """
+    above = env.fire(after - threshold)
+    fixed = jax.lax.stop_gradient(above)
+    spike = jnp.where(after < before, fixed, above - fixed)
+    return jnp.where(refractory == 0, spike, 0.0)
+
+
 def linoid(x: Any) -> Any:
     """x / (1 - exp(-x)), the voltage dependence of many ion channels; smooth at x = 0, where it is 1."""
     # 1 - exp(-x) and not -expm1(-x): in float32 XLA's expm1 is three times less accurate where it matters.

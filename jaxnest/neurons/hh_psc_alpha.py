@@ -6,10 +6,9 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
-from jax import lax
 
 from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, State, Values, steps_up
-from jaxnest.neurons._ode import STEP_SIZE, count_down, integrate, linoid
+from jaxnest.neurons._ode import STEP_SIZE, count_down, falling, integrate, linoid
 
 
 class hh_psc_alpha(Neuron):
@@ -89,11 +88,7 @@ class hh_psc_alpha(Neuron):
 
         V_before = s.V_m
         s, _ = integrate(rates, s, env, precise=("V_m", "Act_m", "Inact_h", "Act_n"))
-        above = env.fire(s.V_m)
-        # Spikes are where V falls. Their surrogate derivative is where V rises: there, a higher V is a nearer spike.
-        fixed = lax.stop_gradient(above)
-        spike = jnp.where(s.V_m < V_before, fixed, above - fixed)
-        spike = jnp.where(s.refractory == 0, spike, 0.0)
+        spike = falling(V_before, s.V_m, 0.0, s.refractory, env)
         new = s.replace(
             dI_ex=s.dI_ex + x.ex * k.rise_ex,
             dI_in=s.dI_in + x.inh * k.rise_in,

@@ -1,7 +1,7 @@
 """Networks, programs and simulations."""
 
 from jaxnest.simulation._network import Network, Nodes, Population, Projection
-from jaxnest.simulation._plan import State
+from jaxnest.simulation._plan import Relaxation, State
 from jaxnest.simulation._program import Program, Record
 from jaxnest.simulation._run import Simulation, Spikes, Traces, Weights
 
@@ -12,6 +12,7 @@ __all__ = [
     "Program",
     "Projection",
     "Record",
+    "Relaxation",
     "Simulation",
     "Spikes",
     "State",

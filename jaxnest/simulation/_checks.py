@@ -184,6 +184,20 @@ def check_coupling(name: str, pre: Nodes, post: Nodes, model: type[Synapse], giv
             raise ConfigurationError(f"{name}.{key}={given[key]!r}: {model.name} has none; leave it out")
 
 
+def check_symmetric(name: str, model: type[Synapse], pre: Nodes, post: Nodes, drawing: Drawing, weights: PerConnection) -> None:
+    """**Raises:** `ConfigurationError` if connections of a `model` that goes both ways do not."""
+    if not (issubclass(model, Coupling) and model.symmetric):
+        return
+    sources, targets = drawing.pairs()
+    ends = np.stack([pre.ids[sources], post.ids[targets]])
+    weight = np.broadcast_to(weights.all(), len(sources))
+    there, back = (np.lexsort((weight, *each)) for each in (ends, ends[::-1]))
+    if not ((ends[:, there] == ends[::-1, back]).all() and (weight[there] == weight[back]).all()):
+        raise ConfigurationError(
+            f"{name}: a {model.name} goes both ways: connect with make_symmetric=True, or a population with itself, all to all, with one weight"
+        )
+
+
 def synapse_values(
     name: str, model: type[Synapse], params: Mapping[str, Any], per_connection: Callable[..., PerConnection]
 ) -> dict[str, PerConnection]:

@@ -47,6 +47,7 @@ def compile_plan(
     reset: str,
     min_delay: float | None = None,
     waiting: float | None = None,
+    relaxation: _plan.Relaxation | None = None,
     part: Part | None = None,
 ) -> tuple[_plan.Plan, Build]:
     """Lay out the network, or a part of it: the plan, and with it the parameters, the connections, and where each name went."""
@@ -102,6 +103,7 @@ def compile_plan(
         reset=reset,
         source_ids=source_ids,
         n_all=len(source_ids),
+        relaxation=_checked(_plan.Relaxation() if relaxation is None else relaxation),
         signals=tuple(signals),
         couplings=tuple(couplings),
     )
@@ -135,6 +137,15 @@ def _check_options(delivery: str, lowering: str, solver: str, substeps: int, res
         raise ConfigurationError(f"substeps={substeps!r} must be a positive integer")
     if reset not in ("detached", "attached"):
         raise ConfigurationError(f"reset={reset!r} must be 'detached' or 'attached'")
+
+
+def _checked(relaxation: _plan.Relaxation) -> _plan.Relaxation:
+    tol, most, order = relaxation
+    if not (tol >= 0 and isinstance(most, int) and most >= 0 and order in (0, 1, 3)):
+        raise ConfigurationError(
+            f"{relaxation!r}: tol and max_iterations must not be negative, and interpolation_order 0, 1 or 3"
+        )
+    return relaxation
 
 
 def _node_values(net: Network, groups: Sequence[_plan.Group], dtype: Any) -> dict[str, Values]:

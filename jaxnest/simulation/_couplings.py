@@ -93,14 +93,54 @@ def sent(
         for key, _ in signal.starts:
             g = plan.group(key)
             value = g.model.signal(bound.params["nodes"][key], bound.constants[key], own(g.model, nodes[key]), env_of(g))
-            parts.append(jnp.broadcast_to(value[signal.name], (g.n,)))
-        now[signal.name] = jnp.concatenate(parts)
+            parts.append(_wide(value[signal.name], g.n))
+        now[signal.name] = jnp.concatenate(parts, axis=-1)
     rings = {
         signal.name: lax.dynamic_update_index_in_dim(kept[signal.name], now[signal.name], n % signal.slots, 0)
         for signal in plan.signals
         if signal.slots
     }
     return now, rings
+
+
+def relaxed(
+    plan: _plan.Plan,
+    now: dict[str, Any],
+    waveform_of: Callable[[_plan.Group, Mapping[str, Any]], Values],
+) -> dict[str, Any]:
+    """The signals of a step, where those of some neurons depend on one another: `waveform_of` makes the step of a group with given signals, and
+    returns its own. From `now` on, until no potential at the end of the step changes by more than the tolerance, or as often as is allowed.
+
+    With the "fixed" solver, which has reverse-mode derivatives, always as often as is allowed.
+    """
+    groups = {s.name: [plan.group(key) for key, _ in s.starts] for s in plan.signals}
+    names = [name for name, each in groups.items() if any(g.model.relaxed for g in each)]
+    limit = plan.relaxation.max_iterations
+    if not names or not limit:
+        return now
+
+    def again(signals: dict[str, Any]) -> dict[str, Any]:
+        found = {name: [waveform_of(g, {**now, **signals})[name] for g in groups[name]] for name in names}
+        return {name: jnp.concatenate(parts, axis=-1) for name, parts in found.items()}
+
+    first = {name: now[name] for name in names}
+    if plan.solver == "fixed":
+        found, _ = lax.scan(lambda x, _: (again(x), None), first, None, length=limit)
+        return {**now, **found}
+
+    def goes_on(carry: tuple[Any, dict[str, Any], Any]) -> Any:
+        count, _, change = carry
+        return (count < limit) & (change > plan.relaxation.tol)
+
+    def iteration(carry: tuple[Any, dict[str, Any], Any]) -> tuple[Any, dict[str, Any], Any]:
+        count, old, _ = carry
+        new = again(old)
+        ends = [jnp.abs(new[name].sum(axis=0) - old[name].sum(axis=0)).max() for name in names]
+        return count + 1, new, jnp.stack(ends).max()
+
+    unknown = jnp.full((), jnp.inf, first[names[0]].dtype)
+    _, found, _ = lax.while_loop(goes_on, iteration, (0, first, unknown))
+    return {**now, **found}
 
 
 def heard(plan: _plan.Plan, bound: Any, g: _plan.Group, now: Mapping[str, Any], kept: Mapping[str, Any], n: Any) -> Values:
@@ -127,12 +167,17 @@ def carried(
         x = ring[(n - delay) % ring.shape[0], wires.source]
         there = n >= delay
     else:
-        x, there = now[c.model.signal][wires.source], True
+        x, there = now[c.model.signal][..., wires.source], True
     if g.model.heard is not Neuron.heard:
         theirs = jax.tree.map(lambda v: v if v.shape[-1] == 1 else v[..., wires.target], bound.params["nodes"][g.key])
         x = g.model.heard(theirs, x)
     values = c.model.carried(p, x)
     return Values({k: jnp.where(there, jnp.broadcast_to(v, (c.n,)), 0) for k, v in values.items()})
+
+
+def _wide(value: Any, n: int) -> Any:
+    """A value of n neurons, which may be one for all."""
+    return jnp.broadcast_to(value, (*jnp.shape(value)[:-1], n))
 
 
 def _summed(c: _plan.CouplingPlan, g: _plan.Group, target: Any, values: Any) -> Any:

@@ -26,6 +26,7 @@ from jaxnest.simulation._checks import (
     check_coupling,
     check_modulator,
     check_receptor,
+    check_symmetric,
     check_synapses,
     common,
     free,
@@ -338,6 +339,7 @@ class Network:
         weights = per_connection("weight", weight, 1)
         in_steps = partial(delay_steps, h=self.h, up=model.delay_rounds_up)
         delays = per_connection("delay", 1.0 if delay is None else delay, 2, finish=in_steps)
+        check_symmetric(name, model, pre, post, connections, weights)
         receptor = check_receptor(name, post, receptor, drives, connections)
         if "weight" in model.common:
             weights = common(model, weights)

@@ -133,6 +133,15 @@ class TablePlan:
     modulator: tuple[str, int] | None = None
 
 
+class Relaxation(NamedTuple):
+    """How the potentials of neurons with gap junctions are found within a step: by iterations, until none changes by more than `tol` (mV), at most
+    `max_iterations` (0: the potentials at the beginning of the step are taken); interpolated with a polynomial of the order 0, 1 or 3."""
+
+    tol: float = 1e-4
+    max_iterations: int = 15
+    interpolation_order: int = 3
+
+
 @dataclass(frozen=True)
 class SignalPlan:
     """A continuous signal, (n,): which groups send it, and where in it their first neuron is. Its last values are kept in `slots` rows
@@ -226,6 +235,7 @@ class Plan:
     fingerprint: str = ""
     n_all: int = 0
     axis: str = ""
+    relaxation: Relaxation = field(default_factory=Relaxation)
     signals: tuple[SignalPlan, ...] = ()
     couplings: tuple[CouplingPlan, ...] = ()
 

@@ -25,7 +25,7 @@ from jaxnest.simulation._compile import compile_plan
 from jaxnest.simulation._foreseen import foreseen
 from jaxnest.simulation._names import Names
 from jaxnest.simulation._network import Network
-from jaxnest.simulation._plan import Group, Plan, State
+from jaxnest.simulation._plan import Group, Plan, Relaxation, State
 from jaxnest.simulation._relative import rebased, with_origins
 from jaxnest.simulation._step import Bound, bind, emitted, finish_slice, flush, step
 
@@ -65,6 +65,7 @@ class Program(Names):
       `substeps` equal RKF45 steps and has reverse-mode gradients.
     - `min_delay` (ms): spikes are delivered so often. It changes results only where synapses have a modulator (see
       `volume_transmitter`), by default to the network's shortest delay.
+    - `relaxation`: a `Relaxation`: the tolerance, number of iterations and interpolation of gap junctions.
     - `waiting` (ms): what arrives at a frozen neuron in a step waits, as in NEST, for the first step that is so much, or a multiple of it,
       later and in which the neuron is not frozen. By default the sum of the network's shortest and longest delay.
 
@@ -84,6 +85,7 @@ class Program(Names):
         substeps: int = 1,
         min_delay: float | None = None,
         waiting: float | None = None,
+        relaxation: Relaxation | None = None,
     ) -> None:
         self.plan: Plan
         self.fire = spike_function(surrogate, dampening)
@@ -94,7 +96,7 @@ class Program(Names):
             "substeps": substeps,
             "reset": reset,
         }
-        self.plan, build = compile_plan(network, **options, min_delay=min_delay, waiting=waiting)
+        self.plan, build = compile_plan(network, **options, min_delay=min_delay, waiting=waiting, relaxation=relaxation)
         tables = jax.device_put(build.params.pop("tables"))  # unlike asarray, does not copy aligned arrays
         self.params = {**jax.device_put(jax.tree.map(np.array, build.params)), "tables": tables}
         super().__init__(network, self.plan, build.layouts, build.index, jax.device_put(build.connections))

@@ -21,7 +21,7 @@ from jaxnest.events.native.call import in_place
 from jaxnest.events.plastic import Trail, deliver_dense, deliver_events
 from jaxnest.events.ring import add, put, read
 from jaxnest.neurons._base import Env, Inputs, Routing
-from jaxnest.simulation._couplings import heard, sent
+from jaxnest.simulation._couplings import heard, relaxed, sent
 from jaxnest.simulation._foreseen import all_known
 from jaxnest.simulation._plan import HERE, DrivePlan, Group, Here, Plan, State
 from jaxnest.simulation._plastic import make_room, rates_of, rule_of, synapse_parameters, updated
@@ -98,10 +98,17 @@ def step(
             empty = jnp.where(plan.waiting, arrived, empty)
         ring = put(ring, empty, slot, 0)
     now, signals = sent(plan, bound, nodes, state.signals, lambda g: _env(plan, g, fire, bound, state.key, n), n)
+
+    def inputs_of(g: Group, now: Mapping[str, Any]) -> Inputs:
+        return replace(group_inputs(plan, g, arrived), signals=heard(plan, bound, g, now, signals, n))
+
+    def waveform_of(g: Group, now: Mapping[str, Any]) -> Values:
+        return _waveform(plan, g, bound, state.nodes[g.key], inputs_of(g, now), _env(plan, g, fire, bound, state.key, n))
+
+    now = relaxed(plan, now, waveform_of)
     parts = {}
     for g in in_xla:
-        inputs = replace(group_inputs(plan, g, arrived), signals=heard(plan, bound, g, now, signals, n))
-        env = _env(plan, g, fire, bound, state.key, n)
+        inputs, env = inputs_of(g, now), _env(plan, g, fire, bound, state.key, n)
         nodes[g.key], parts[g.source], fault = _group_step(g, bound, nodes[g.key], fault, inputs, env, n)
     weighted = []
     for s in plan.sources:
@@ -156,6 +163,13 @@ def _group_step(g: Group, bound: Bound, s: Values, fault: Any, inputs: Inputs, e
         new = jax.tree.map(lambda now, was: jnp.where(still, was, now), new, old)
         spike = jnp.where(still, 0, spike)
     return s.replace(**new), jnp.broadcast_to(spike, (g.n,)), jnp.where((fault < 0) & ~_finite(new), n, fault)
+
+
+def _waveform(plan: Plan, g: Group, bound: Bound, s: Values, inputs: Inputs, env: Env) -> Values:
+    """The signals of a group in a step in which it gets `inputs`."""
+    p, k, old = bound.params["nodes"][g.key], bound.constants[g.key], own(g.model, s)
+    new, _ = g.model.step(p, k, old, inputs, env)
+    return g.model.waveform(p, k, old, new, inputs.signals, env, plan.relaxation.interpolation_order)
 
 
 def _native_group(

@@ -3,6 +3,7 @@
 from jaxnest.synapses.bernoulli_synapse import bernoulli_synapse
 from jaxnest.synapses.cont_delay_synapse import cont_delay_synapse
 from jaxnest.synapses.diffusion_connection import diffusion_connection
+from jaxnest.synapses.gap_junction import gap_junction
 from jaxnest.synapses.ht_synapse import ht_synapse
 from jaxnest.synapses.jonke_synapse import jonke_synapse
 from jaxnest.synapses.quantal_stp_synapse import quantal_stp_synapse
@@ -31,6 +32,7 @@ synapses = {
         bernoulli_synapse,
         cont_delay_synapse,
         diffusion_connection,
+        gap_junction,
         ht_synapse,
         jonke_synapse,
         quantal_stp_synapse,

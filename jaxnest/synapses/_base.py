@@ -147,10 +147,12 @@ class Coupling(Synapse):
     #: whether it has a weight
     weighted: bool = True
     channels: tuple[str, ...] = ()
+    #: whether there must be one of the same weight in the other direction
+    symmetric: bool = False
 
     @staticmethod
     def carried(p: Values, x: Any) -> Values:
-        """What n couplings add to each of their targets' channels, (n,) each, at a signal `x` (n,)."""
+        """What n couplings add to each of their targets' channels, (n,) each, at a signal `x` (n,), or (terms, n)."""
         raise NotImplementedError
 
 
