@@ -1,5 +1,6 @@
 """Networks over several devices compute, bit for bit, what one device computes."""
 
+import os
 import signal
 import threading
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 import jaxnest as jn
 from jaxnest import distributed
+from jaxnest._cli import main
 
 
 def network(kind: str) -> tuple[jn.Network, dict]:
@@ -185,32 +187,48 @@ def test_wrong_devices_are_refused():
 
 
 _SCRIPT = """
-import sys
+import os, sys
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:int(sys.argv[3])])  # XLA makes as many threads
 sys.path.insert(0, {tests!r})
 import jax, numpy as np
 from jaxnest import distributed
 from test_distributed import network, recorded, final
-net, of = network("stdp")
+net, of = network(sys.argv[1])
 sim = distributed.Simulation(net, seed=2)
-assert len(sim.mesh.devices) == jax.process_count() == 2
+assert len(sim.mesh.devices) == jax.process_count() == int(sys.argv[2])
 sim.run(20.0).run(40.0)
 found = (*recorded(sim, of), *final(sim))  # all processes ask
 if jax.process_index() == 0:
     np.savez({out!r}, *found)
 print("told by", jax.process_index())
 """
+_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
-def test_two_processes_are_one_run(whole, tmp_path, capfd, monkeypatch):
+@pytest.mark.skipif(_CORES < 2, reason="one processor only")
+@pytest.mark.parametrize(
+    ("processes", "kind", "threads"),
+    [
+        (2, "stdp", _CORES),
+        *(
+            pytest.param(n, kind, threads, marks=pytest.mark.slow)
+            for n in (2, 4)
+            for kind in ("exp", "stdp")
+            for threads in (1, _CORES)
+            if (n, kind, threads) != (2, "stdp", _CORES)
+        ),
+    ],
+)
+def test_several_processes_are_one_run(whole, processes, kind, threads, tmp_path, capfd, monkeypatch):
     """Also what is printed is printed once."""
     monkeypatch.setenv("XLA_FLAGS", "")
     script, out = tmp_path / "script.py", tmp_path / "out.npz"
     script.write_text(_SCRIPT.format(tests=str(Path(__file__).parent), out=str(out)))
-    assert distributed.launch(2, str(script), []) == 0
+    assert main(["launch", "-n", str(processes), str(script), kind, str(processes), str(threads)]) == 0
     told = capfd.readouterr().out
     assert told.count("told by") == 1
     with np.load(out) as found:
-        assert_equal(found.values(), (*whole("stdp")[0], *whole("stdp")[1]))
+        assert_equal(found.values(), (*whole(kind)[0], *whole(kind)[1]))
 
 
 @pytest.mark.parametrize(
