@@ -1,9 +1,10 @@
 """Brunel's network over 1, 2, 4 … devices (on CPUs: virtual ones that share the cores), strong and weak scaling.
 
-Strong: the same network; weak: as many connections a device. sim_s is the least time of --time ms among the repeats, "cost" that time over
+Strong: the same network; weak: as many connections a device; quiet: as strong, with so little drive that nothing spikes. sim_s is the least time of --time ms among the repeats, "cost" that time over
 the one of the first number of devices (on CPUs the cores are the same, so 1 is what there is to reach; in weak scaling the number of devices), table_mb and
 state_mb what each device holds, share that times the number of devices over what all of it is on the first number of devices, spikes what the device with the most
-spikes emitted in the last slice, sent_kb what each device sent in it. The spikes of all strong runs must be the same.
+spikes emitted in the last slice, sent_kb what each device sent in it. The spikes of all strong runs must be the same. What --json writes is also what
+`python -m jaxnest.distributed.plan --measured FILE` fits the cost model to.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 from . import _report
 
 _SCALE = 0.5
+_QUIET = 5000.0  # spikes/s of the drive, with which no neuron reaches its threshold
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -44,11 +46,11 @@ def run(a: argparse.Namespace, command: str) -> int:
     jax.config.update("jax_num_cpu_devices", max(a.devices))
     records: list[dict[str, Any]] = []
     spikes: set[tuple[int, float]] = set()
-    for kind in ("strong", "weak"):
+    for kind in ("strong", "weak", "quiet"):
         first: dict[str, Any] = {}
         for n in a.devices:
-            scale = a.scale * (1.0 if kind == "strong" else _SCALE * math.sqrt(n / a.devices[0]))
-            record, seen = measured(n, scale, a)
+            scale = a.scale * (_SCALE * math.sqrt(n / a.devices[0]) if kind == "weak" else 1.0)
+            record, seen = measured(n, scale, a, quiet=kind == "quiet")
             first = first or {**record, "held": n * (record["table_mb"] + record["state_mb"])}
             record["cost"] = record["sim_s"] / first["sim_s"]
             if kind == "strong":
@@ -65,7 +67,7 @@ def run(a: argparse.Namespace, command: str) -> int:
     return 1 if notes else 0
 
 
-def measured(n: int, scale: float, a: argparse.Namespace) -> tuple[dict[str, Any], tuple[int, float]]:
+def measured(n: int, scale: float, a: argparse.Namespace, *, quiet: bool) -> tuple[dict[str, Any], tuple[int, float]]:
     """The figures of a run over `n` devices, and a mark of its spikes."""
     import jax
     import numpy as np
@@ -75,13 +77,15 @@ def measured(n: int, scale: float, a: argparse.Namespace) -> tuple[dict[str, Any
     from jaxnest.events.exchange import bytes_sent
 
     from ._request import Request
-    from .brunel import describe_jaxnest
+    from .brunel import DELAY, describe_jaxnest, sizes
 
     request = Request("brunel", "jaxnest", "", scale, a.time, 1, "float32", "auto", a.seed)
     net, recorder = describe_jaxnest(jn, request)
     began = clock.perf_counter()
     sim = distributed.Simulation(net, seed=a.seed, mesh=distributed.mesh_of(n))
     built = clock.perf_counter() - began
+    if quiet:
+        sim.set("noise", rate=_QUIET)
     began = clock.perf_counter()
     sim.run(20.0)
     compiled = clock.perf_counter() - began
@@ -98,8 +102,11 @@ def measured(n: int, scale: float, a: argparse.Namespace) -> tuple[dict[str, Any
     def held(tree: Any) -> float:
         return sum(x.addressable_shards[0].data.nbytes for x in jax.tree.leaves(tree)) / 2**20
 
+    total = 20.0 + a.repeats * a.time
     record = {
         "neurons": plan.n_all,
+        "synapses": plan.n_all * sum(sizes(scale)[2:]),
+        "rate_hz": 1000.0 * len(found) / plan.n_all / total,
         "build_s": built,
         "compile_s": compiled,
         "sim_s": min(took),
@@ -107,5 +114,8 @@ def measured(n: int, scale: float, a: argparse.Namespace) -> tuple[dict[str, Any
         "state_mb": held(sim.state),
         "spikes": busiest,
         "sent_kb": float(bytes_sent(np.array(busiest), plan.multiple)) / 1024,
+        "time_ms": a.time,
+        "h": net.h,
+        "min_delay": DELAY,
     }
     return record, (len(found), float(found.times.sum()))
