@@ -3,7 +3,7 @@
 Strong: the same network; weak: as many connections a device; quiet: as strong, with so little drive that nothing spikes. sim_s is the least time of --time ms among the repeats, "cost" that time over
 the one of the first number of devices (on CPUs the cores are the same, so 1 is what there is to reach; in weak scaling the number of devices), table_mb and
 state_mb what each device holds, share that times the number of devices over what all of it is on the first number of devices, spikes what the device with the most
-spikes emitted in the last slice, sent_kb what each device sent in it. The spikes of all strong runs must be the same. What --json writes is also what
+spikes emitted in a slice, on average, sent_kb what each device sent in it. The spikes of all strong runs must be the same. What --json writes is also what
 `python -m jaxnest.distributed.plan --measured FILE` fits the cost model to.
 """
 
@@ -75,6 +75,7 @@ def measured(n: int, scale: float, a: argparse.Namespace, *, quiet: bool) -> tup
     import jaxnest as jn
     from jaxnest import distributed
     from jaxnest.events.exchange import bytes_sent
+    from jaxnest.simulation._part import parts_of
 
     from ._request import Request
     from .brunel import DELAY, describe_jaxnest, sizes
@@ -96,13 +97,17 @@ def measured(n: int, scale: float, a: argparse.Namespace, *, quiet: bool) -> tup
         took.append(clock.perf_counter() - began)
     found = sim.spikes(recorder)
     plan = sim.plan
-    pending = np.asarray(sim.state.pending) != 0
-    busiest = int(pending.sum(axis=(1, 2)).max())
+    total = 20.0 + a.repeats * a.time
+    cells = net["cells"]
+    owner = np.searchsorted(parts_of(net, n)[0].cuts["cells"], found.ids - cells.first, side="right") - 1
+    emitted = (np.rint(found.times / net.h).astype(int) - 1) // plan.slice_steps
+    counts = np.zeros((n, math.ceil(total / net.h / plan.slice_steps)), int)
+    np.add.at(counts, (owner, emitted), 1)
+    busiest = counts.max(axis=0)
 
     def held(tree: Any) -> float:
         return sum(x.addressable_shards[0].data.nbytes for x in jax.tree.leaves(tree)) / 2**20
 
-    total = 20.0 + a.repeats * a.time
     record = {
         "neurons": plan.n_all,
         "synapses": plan.n_all * sum(sizes(scale)[2:]),
@@ -112,8 +117,8 @@ def measured(n: int, scale: float, a: argparse.Namespace, *, quiet: bool) -> tup
         "sim_s": min(took),
         "table_mb": held((sim.connections, sim.params["tables"])),
         "state_mb": held(sim.state),
-        "spikes": busiest,
-        "sent_kb": float(bytes_sent(np.array(busiest), plan.multiple)) / 1024,
+        "spikes": float(busiest.mean()),
+        "sent_kb": float(bytes_sent(busiest, plan.multiple).mean()) / 1024,
         "time_ms": a.time,
         "h": net.h,
         "min_delay": DELAY,

@@ -53,7 +53,9 @@ def test_what_shrinks_with_the_devices_and_what_does_not():
     assert four.received == 4 * four.sent == 4 * (256 * 4 + 8)
 
 
-@pytest.mark.parametrize(("neurons", "synapses", "fault"), [(10**7, 1e12, "GB of 80"), (10**9, 1e9, "neurons are more than 2^31")])
+@pytest.mark.parametrize(
+    ("neurons", "synapses", "fault"), [(10**7, 1e12, "GB of 72"), (10**9, 1e9, "neurons are more than 2^31")]
+)
 def test_what_cannot_run_is_told(neurons, synapses, fault):
     found = plan.predict(plan.Size(neurons, synapses, 1.0), plan.machines()["h100"], 64)
     assert any(fault in text for text in found.faults)

@@ -39,6 +39,7 @@ _SIZES = {
     "channels": (int, "input columns of a neuron"),
     "tables": (int, "tables with connections of the same sources"),
 }
+_ONE_NODE = 1 << 30
 _DEVICES = (8, 64, 512, 4096)
 #: what a table of predictions shows of the memory
 _HELD = {
@@ -48,7 +49,7 @@ _HELD = {
     "all spikes": ("all spikes",),
 }
 _ALWAYS = (
-    "neurons are cut into equal parts, spikes are independent Poisson processes of one rate, connections are drawn at random",
+    "neurons are cut into equal parts, spikes are independent Poisson processes of one rate (oscillations make more rounds), connections are random",
     "row pointers: each table has a row for every neuron of the whole network (4 bytes, for each delay where rows are cut by delay)",
     "all spikes: an array of (steps of a slice) x (all neurons), and what it is packed from; with delivery when due also a queue of (slots) x (all neurons)",
     "exchange: an all-gather of 256 spikes, 1 KB, a round, as many as the device with the most spikes needs",
@@ -236,9 +237,8 @@ def _assumptions(machine: Machine, about: str, *, listed: bool) -> str:
     lines = ["", "assumptions", f"- network: {about}", *(f"- {text}" for text in _ALWAYS)]
     if listed:
         lines.append("- NOT BUILT: rows only of sources with targets in the part (8 bytes each), spikes handed on as lists")
-    lines.append(
-        f"- memory: {machine.memory / 1e9:g} GB a device ({machine.why.get('memory', 'as given')}); {machine.node} devices a node"
-    )
+    nodes = "one node" if machine.node >= _ONE_NODE else f"{machine.node} devices a node"
+    lines.append(f"- memory: {machine.memory / 1e9:g} GB a device ({machine.why.get('memory', 'as given')}); {nodes}")
     lines += [
         f"- {name}: {_told_constant(name, machine.seconds[name])}: {machine.why.get(name, 'as given')}" for name in CONSTANTS
     ]
