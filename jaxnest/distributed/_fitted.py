@@ -19,14 +19,13 @@ _KEYS = ("devices", "neurons", "synapses", "rate_hz", "h", "min_delay", "time_ms
 
 @dataclass(frozen=True)
 class Measured:
-    """A run over `devices`: what it took, `seconds` a slice; `table` and `state`, bytes of a device (None: not told)."""
+    """A run over `devices`: what it took, `seconds` a slice; `tables`: bytes of a device's connections and row pointers (None: not told)."""
 
     name: str
     size: Size
     devices: int
     seconds: float
-    table: float | None
-    state: float | None
+    tables: float | None
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,12 @@ def read(records: Sequence[Mapping[str, Any]]) -> list[Measured]:
             min_delay=float(r["min_delay"]),
             max_delay=float(r.get("max_delay", r["min_delay"])),
             connection=float(r.get("connection", 4.0)),
-            state=float(r.get("state", 2.0)),
         )
         if min(r["time_ms"], r["sim_s"]) <= 0:
             raise ConfigurationError(f"a measured run of {r['time_ms']} ms in {r['sim_s']} s: both must be positive")
         seconds = float(r["sim_s"]) / (float(r["time_ms"]) * 1e-3 * size.slices)
-        held = [None if r.get(key) is None else float(r[key]) * 2**20 for key in ("table_mb", "state_mb")]
-        runs.append(Measured(str(r.get("benchmark", "run")), size, int(r["devices"]), seconds, *held))
+        tables = None if r.get("table_mb") is None else float(r["table_mb"]) * 2**20
+        runs.append(Measured(str(r.get("benchmark", "run")), size, int(r["devices"]), seconds, tables))
     return runs
 
 

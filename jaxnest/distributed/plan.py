@@ -221,9 +221,13 @@ def table(found: Sequence[Prediction]) -> str:
 def _told(found: Fit) -> str:
     rows = []
     for run, predicted, off in zip(found.runs, found.predicted, found.residuals, strict=True):
-        figures = [run.seconds * 1e6, predicted * 1e6, 100.0 * off]
-        rows.append([run.name, str(run.devices), f"{run.size.neurons:,}", *map(_figure, figures)])
-    text = _markdown(["run", "devices", "neurons", "measured us a slice", "predicted", "off %"], rows)
+        needed = memory(run.size, found.machine, run.devices)
+        counted = needed["connections"] + needed["row pointers"]
+        tables = "" if run.tables is None else _figure(run.tables / 1e6)
+        times = map(_figure, (run.seconds * 1e6, predicted * 1e6, 100.0 * off))
+        rows.append([run.name, str(run.devices), f"{run.size.neurons:,}", *times, tables, _figure(counted / 1e6)])
+    heads = ["run", "devices", "neurons", "measured us a slice", "predicted", "off %", "measured tables MB", "counted"]
+    text = _markdown(heads, rows)
     values = [f"- {name}: {_told_constant(name, found.machine.seconds[name])}" for name in CONSTANTS]
     return "\n".join([text, "", "fitted constants", *values, ""])
 
