@@ -13,6 +13,7 @@ import pytest
 from test_distributed import assert_equal, final, network, recorded
 
 import jaxnest as jn
+from jaxnest import distributed
 
 _SCRIPT = """
 import sys
@@ -91,3 +92,49 @@ def test_kills_change_nothing(kills, duration, every, devices, tmp_path):
     assert len(sim.spikes(of["spikes"])) > 100
     with np.load(out) as found:
         assert_equal(found.values(), (*recorded(sim, of), *final(sim)))
+
+
+_PROCESS = """
+import os, signal, sys, threading, time
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+import jax, numpy as np
+from jaxnest import distributed
+from test_distributed import network, recorded, final
+from test_killed import _done
+folder, wait = Path({folder!r}), float(sys.argv[1])
+net, of = network("stdp")
+sim = distributed.Simulation(net, seed=2)
+sim.resume(folder)
+begun = round(sim.time / net.h)
+
+def die():
+    while _done(folder) <= begun:
+        time.sleep(0.002)
+    time.sleep(wait)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if wait >= 0 and jax.process_index() == 1:
+    threading.Thread(target=die, daemon=True).start()
+sim.run(60.0 - sim.time, checkpoint=folder, every=2.0)
+found = (*recorded(sim, of), *final(sim))
+if jax.process_index() == 0:
+    np.savez({out!r}, begun=begun, *found)
+"""
+
+
+@pytest.mark.slow
+def test_one_of_several_processes_is_killed(tmp_path, monkeypatch):
+    """And the run goes on with another number of processes."""
+    pytest.importorskip("orbax.checkpoint")
+    monkeypatch.setenv("XLA_FLAGS", "")
+    script, folder, out = tmp_path / "script.py", tmp_path / "run", tmp_path / "out.npz"
+    script.write_text(_PROCESS.format(tests=str(Path(__file__).parent), folder=str(folder), out=str(out)))
+    for processes, wait in ((2, 0.3), (3, 1.1)):
+        assert distributed.launch(processes, str(script), [str(wait)]) == 128 + signal.SIGKILL
+    assert distributed.launch(2, str(script), ["-1"]) == 0
+    net, of = network("stdp")
+    sim = jn.Simulation(net, seed=2, delivery="events").run(60.0)
+    with np.load(out) as found:
+        assert found["begun"] > 0
+        assert_equal([found[f"arr_{i}"] for i in range(10)], (*recorded(sim, of), *final(sim)))
