@@ -89,6 +89,8 @@ def test_a_fit_finds_the_constants(tmp_path, capsys):
     assert plan.main(["--measured", str(file), "--neurons", "1e4", "--synapses", "1e7", "--devices", "1", "2"]) == 0
     told = capsys.readouterr().out
     assert "event: 2 ns" in told and "| predicted |" in told and "limited by" in told
+    assert plan.main(["--measured", str(file), "--rate", "3"]) == 2
+    assert "--rate is of a network" in capsys.readouterr().err
 
 
 def test_the_command_tells_published_networks(capsys):
@@ -114,7 +116,9 @@ def test_the_command_tells_published_networks(capsys):
         (["--network", "microcircuit", "--min-delay", "0.01"], "min_delay=0.01"),
         (["--network", "microcircuit", "--event-ns", "-1"], "--event-ns"),
         (["--network", "microcircuit", "--memory", "0"], "--memory"),
+        (["--network", "microcircuit", "--machine", "h100", "--own"], "--own"),
         (["--measured", "nothing.json"], "nothing.json"),
+        (["--measured", "nothing.json", "--machine", "h100"], "leave --machine out"),
     ],
 )
 def test_nonsense_is_refused(arguments, message, capsys):

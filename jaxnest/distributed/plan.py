@@ -16,13 +16,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
+
+from jaxnest.devices._base import Drive
 from jaxnest.distributed._cost import CONSTANTS, Machine, Prediction, Size, memory, predict, work
 from jaxnest.distributed._fitted import Fit, Measured, fit, read
 from jaxnest.distributed._machines import NETWORKS, machines
 from jaxnest.errors import ConfigurationError
+from jaxnest.neurons._base import Neuron
+from jaxnest.simulation._network import Network, Projection
 
 __all__ = [
-    "NETWORKS", "Fit", "Machine", "Measured", "Prediction", "Size", "fit", "machines", "main", "memory", "predict", "read", "size_of", "work",
+    "CONSTANTS", "NETWORKS", "Fit", "Machine", "Measured", "Prediction", "Size", "fit", "machines", "main", "memory", "predict", "read", "size_of", "table", "work",
 ]  # fmt: skip
 
 _SIZES = {
@@ -57,28 +62,40 @@ _ALWAYS = (
 )
 
 
-def size_of(network: Any, rate: float, *, state: float = 8.0) -> Size:
-    """The size of a described `Network` whose neurons spike at `rate`: its static and plastic synapses, and the delays of its spikes."""
-    from jaxnest.devices._base import Drive
-    from jaxnest.neurons._base import Neuron
+def size_of(network: Network, rate: float, *, state: float = 8.0) -> Size:
+    """The size of a described `Network` whose neurons spike at `rate`: its synapses in the present precision, and the delays of its spikes.
 
+    **Raises:** `ConfigurationError` if no connection carries spikes.
+    """
     spiking = [p for p in network.projections if not issubclass(p.pre.parts[0][0].model, Drive) and len(p)]
     if not spiking:
         raise ConfigurationError("the network has no connections that spikes take")
     spans = [p.delays.span() for p in spiking]
-    own_weight = any(not p.weights.constant for p in spiking)
-    own_delay = any(not p.delays.constant for p in spiking)
+    item, total = jax.dtypes.canonicalize_dtype(float).itemsize, sum(len(p) for p in spiking)
+    held = [_connection_bytes(p, item) for p in spiking]
+    mean = [sum(len(p) * each[k] for p, each in zip(spiking, held, strict=True)) / total for k in range(2)]
     return Size(
         sum(p.n for p in network.populations if issubclass(p.model, Neuron)),
-        float(sum(len(p) for p in spiking)),
+        float(total),
         rate,
         h=network.h,
         min_delay=min(low for low, _ in spans) * network.h,
         max_delay=max(high for _, high in spans) * network.h,
-        connection=4.0 + 4.0 * own_weight + 1.0 * own_delay,
-        plastic=max(4.0 * len(p.model.states) for p in spiking) if any(not p.model.static for p in spiking) else 0.0,
+        connection=mean[0],
+        plastic=mean[1],
         state=state,
+        itemsize=item,
     )
+
+
+def _connection_bytes(projection: Projection, item: int) -> tuple[float, float]:
+    """What each connection of a projection has: for target, weight and delay; for plasticity. Static ones share tables in which each has its own
+    weight and delay, unless it was given one of both."""
+    model, own = projection.model, not projection.weights.constant or not projection.delays.constant
+    if model.static:
+        return 4.0 + (item + 1.0) * own, 0.0
+    listed = sum(not v.constant for v in (*projection.values.values(), projection.weights))
+    return 4.0 + item * listed + 1.0 * (not projection.delays.constant), float(item * len(model.states))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -87,11 +104,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         machine = _machine(a)
         if a.network is None and a.neurons is None:
-            if not a.measured:
-                raise ConfigurationError("give --network, or --neurons and --synapses, or --measured FILE")
+            _check_without_network(a)
             return 0
         size, about = _size(a)
-        found = [predict(size, machine, n, listed=a.listed) for n in a.devices]
+        found = [predict(size, machine, n, listed=a.listed) for n in a.devices or _DEVICES]
     except (ConfigurationError, OSError, json.JSONDecodeError) as error:
         print(f"plan: {error}", file=sys.stderr)
         return 2
@@ -109,12 +125,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--network", choices=list(NETWORKS), help="a published one; what else is given changes it")
     parser.add_argument("--neurons", type=float)
     parser.add_argument("--synapses", type=float)
-    parser.add_argument("--devices", type=int, nargs="+", default=list(_DEVICES), metavar="D", help="default: %(default)s")
+    parser.add_argument("--devices", type=int, nargs="+", metavar="D", help=f"default: {_DEVICES}")
     parser.add_argument(
         "--machine",
         choices=list(machines()),
-        default="h100",
-        help="default: %(default)s; -kernel: with one for lookups that is not built",
+        help="default: h100, with --measured cpu; -kernel: with one for look-ups that is not built",
     )
     for name, (kind, text) in _SIZES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, help=text)
@@ -140,6 +155,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _check_without_network(a: argparse.Namespace) -> None:
+    if not a.measured:
+        raise ConfigurationError("give --network, or --neurons and --synapses, or --measured FILE")
+    about_networks = [name for name in (*_SIZES, "synapses", "devices") if getattr(a, name) is not None]
+    about_networks += [name for name in ("double", "listed") if getattr(a, name)]
+    if about_networks:
+        raise ConfigurationError(f"--{about_networks[0].replace('_', '-')} is of a network: give --network or --neurons, too")
+
+
 def _size(a: argparse.Namespace) -> tuple[Size, str]:
     given = {name: getattr(a, name) for name in (*_SIZES, "synapses") if getattr(a, name) is not None}
     if a.neurons is not None:
@@ -160,13 +184,17 @@ def _size(a: argparse.Namespace) -> tuple[Size, str]:
 
 
 def _machine(a: argparse.Namespace) -> Machine:
-    machine = machines()[a.machine]
+    machine = machines()[a.machine or ("cpu" if a.measured else "h100")]
     if a.measured:
+        if machine.name != "cpu":
+            raise ConfigurationError(f"--measured fits the machine cpu, not {machine.name}: leave --machine out")
         runs = read([r for name in a.measured for r in _records(name)])
         found = fit(runs, machines()["cpu"])
         print(_told(found))
         fitted = dict.fromkeys(CONSTANTS, f"fitted to {' '.join(a.measured)}")
         machine = replace(found.machine, why={**found.machine.why, **fitted})
+    if a.own and not machine.shared:
+        raise ConfigurationError(f"--own: each device of {machine.name} has a processor of its own already")
     seconds, why = dict(machine.seconds), dict(machine.why)
     for name, (_, factor, _) in CONSTANTS.items():
         value = getattr(a, f"constant_{name}")
