@@ -56,7 +56,7 @@ class Parameter:
 class State:
     """A state variable: `init` is a number, the name of a parameter, or a function of the parameters.
 
-    `dim` as for `Parameter`, or a number of values; `dtype` is ``"float"`` or ``"int"``. A value given by a user must be at least `ge`.
+    `dim` as for `Parameter`, or a number of values; `dtype` is ``"float"`` or ``"int"``. A value given by a user must be at least `ge`, at most `le`.
     `relative_to` names a parameter of a neuron: its step sees, and returns, the state's difference to that, which a float32 has more
     digits of; initial values, `get`, `set` and recorders speak of the whole.
     """
@@ -67,11 +67,12 @@ class State:
     dtype: str = "float"
     dim: str | int | None = None
     ge: float | None = None
+    le: float | None = None
     relative_to: str | None = None
 
     def fault(self, value: np.ndarray) -> str | None:
         """What is wrong with `value` (any shape), or None."""
-        return Parameter(0.0, self.unit, ge=self.ge).fault(value)
+        return Parameter(0.0, self.unit, ge=self.ge, le=self.le).fault(value)
 
 
 class Declared:

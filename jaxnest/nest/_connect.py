@@ -297,7 +297,7 @@ def _kind(kernel: Kernel, pre: Any, post: Any, model: SynapseModel) -> str:
             _check_listened(pre, post, model)
         return "spikes"
     if issubclass(post.core, Neuron) and not post.core.sends:
-        if issubclass(pre.core, Device):
+        if issubclass(pre.core, Device) and not post.core.emits:
             raise impossible(f"Cannot connect {pre.name} to {post.name}: no device may be connected to it.")
         if model.core.reads_post:
             raise impossible(f"Cannot connect to {post.name} by {model.name}: it does not support STDP synapses.")

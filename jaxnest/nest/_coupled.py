@@ -23,6 +23,7 @@ _CARRIED = {
     "gap_junction": "gap junction",
     "rate_connection_delayed": "delayed rate",
     "rate_connection_instantaneous": "instantaneous rate",
+    "sic_connection": "slow inward current",
 }
 
 

@@ -24,6 +24,9 @@ _LARGEST = float(np.finfo(np.float64).max)
 _HIDDEN = frozenset(
     [
         "I_stim",
+        "I_SIC",
+        "J_noise",
+        "SIC",
         "I_filtered",
         "refractory",
         "wait",
@@ -257,7 +260,8 @@ def node_defaults(core: type[Any]) -> dict[str, Any]:
     if issubclass(core, Neuron):
         if not (core.sends or core.emits):
             return {key: int(value) for key, value in found.items()} | {"frozen": False}  # NEST counts in whole numbers
-        found |= _NEURON_KEYS
+        if "tau_minus" in core.parameters:
+            found |= _NEURON_KEYS
     found |= _extra(core, found)
     return found | {"frozen": False}
 

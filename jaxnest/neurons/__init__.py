@@ -1,7 +1,9 @@
 """Neuron models."""
 
 from jaxnest.neurons.aeif_cond_alpha import aeif_cond_alpha
+from jaxnest.neurons.aeif_cond_alpha_astro import aeif_cond_alpha_astro
 from jaxnest.neurons.aeif_cond_exp import aeif_cond_exp
+from jaxnest.neurons.astrocyte_lr_1994 import astrocyte_lr_1994
 from jaxnest.neurons.gauss_rate import gauss_rate_ipn, rate_transformer_gauss
 from jaxnest.neurons.gif_psc_exp import gif_psc_exp
 from jaxnest.neurons.hh_cond_beta_gap_traub import hh_cond_beta_gap_traub
@@ -30,7 +32,9 @@ neurons = {
     model.name: model
     for model in (
         aeif_cond_alpha,
+        aeif_cond_alpha_astro,
         aeif_cond_exp,
+        astrocyte_lr_1994,
         gauss_rate_ipn,
         gif_psc_exp,
         hh_cond_beta_gap_traub,

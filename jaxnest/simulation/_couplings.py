@@ -164,7 +164,7 @@ def carried(
     if c.model.delayed:
         ring = kept[c.model.signal]
         delay = wires.delay.astype(jnp.int32)
-        x = ring[(n - delay) % ring.shape[0], wires.source]
+        x = ring[(n - delay + c.model.lead) % ring.shape[0], wires.source]
         there = n >= delay
     else:
         x, there = now[c.model.signal][..., wires.source], True

@@ -9,6 +9,7 @@ from jaxnest.synapses.jonke_synapse import jonke_synapse
 from jaxnest.synapses.quantal_stp_synapse import quantal_stp_synapse
 from jaxnest.synapses.rate_connection_delayed import rate_connection_delayed
 from jaxnest.synapses.rate_connection_instantaneous import rate_connection_instantaneous
+from jaxnest.synapses.sic_connection import sic_connection
 from jaxnest.synapses.static_synapse import static_synapse
 from jaxnest.synapses.static_synapse_hom_w import static_synapse_hom_w
 from jaxnest.synapses.stdp_dopamine_synapse import stdp_dopamine_synapse
@@ -38,6 +39,7 @@ synapses = {
         quantal_stp_synapse,
         rate_connection_delayed,
         rate_connection_instantaneous,
+        sic_connection,
         static_synapse,
         static_synapse_hom_w,
         stdp_dopamine_synapse,
