@@ -11,6 +11,7 @@ from jaxnest.nest._connections import SynapseCollection, get_connections
 from jaxnest.nest._errors import NESTErrors, type_mismatch
 from jaxnest.nest._kernel import kernel
 from jaxnest.nest._nodes import NodeCollection
+from jaxnest.nest._tripartite import connect_tripartite
 
 
 def Connect(
@@ -63,9 +64,23 @@ def _connect_lists(pre: Any, post: Any, one_to_one: bool, syn_spec: Any) -> None
     connect_arrays(kernel, arrays[0].astype(np.int64), arrays[1].astype(np.int64), syn_spec)
 
 
-def TripartiteConnect(*args: Any, **kwargs: Any) -> None:
-    """Not there yet. **Raises:** `NESTErrors.NotImplemented`."""
-    raise NESTErrors.NotImplemented("TripartiteConnect: NEST has it, jaxnest does not yet (nor astrocytes).")
+def TripartiteConnect(
+    pre: Any, post: Any, third: Any, conn_spec: Any, third_factor_conn_spec: Any, syn_specs: Any = None
+) -> None:
+    """Connect `pre` to `post` by a rule (`conn_spec`) and, for some of these connections (`third_factor_conn_spec`), `pre` to a node of `third`,
+    and this to `post`. `syn_specs` has the synapses of each: "primary", "third_in", "third_out".
+
+    **Raises:** `TypeError` for what is no NodeCollection; NEST's errors; the network is as it was then.
+    """
+    if kernel.prepared:
+        raise NESTErrors.KernelException("Connections cannot be made between Prepare and Cleanup.")
+    for side, which in ((pre, "Presynaptic"), (post, "Postsynaptic"), (third, "Third-factor")):
+        if not isinstance(side, NodeCollection):
+            raise TypeError(f"{which} nodes must be a NodeCollection")
+        if side and side._blocks is not kernel.blocks:
+            raise NESTErrors.KernelException("InvalidNodeCollection: sources and targets must be valid NodeCollections.")
+    with kernel.settings.timers.running("construction_connect"):
+        connect_tripartite(kernel, pre, post, third, conn_spec, third_factor_conn_spec, syn_specs)
 
 
 def Disconnect(*args: Any, conn_spec: Any = None, syn_spec: Any = None) -> None:

@@ -57,13 +57,13 @@ def connect(kernel: Kernel, pre: NodeCollection, post: NodeCollection, conn_spec
         raise TypeError("conn_spec must be a string or dict")
     if "rule" not in conn_spec:
         raise KeyError("rule")
-    specs = [_spec(s) for s in (syn_spec.syn_specs if isinstance(syn_spec, CollocatedSynapses) else [syn_spec])]
-    models = [_model(kernel, s) for s in specs]
+    specs = [as_spec(s) for s in (syn_spec.syn_specs if isinstance(syn_spec, CollocatedSynapses) else [syn_spec])]
+    models = [model_of(kernel, s) for s in specs]
     if needs_space(conn_spec, *specs):
         found = _in_space(kernel, pre, post, conn_spec, specs)
     else:
         conn_spec = check_spec(conn_spec)
-        found = _by_rule(kernel, pre, post, conn_spec)
+        found = by_rule(kernel, pre, post, conn_spec)
     both_ways = bool(conn_spec.get("make_symmetric"))
     if both_ways and any(isinstance(v, Parameter) for spec in specs for v in spec.values()):
         raise NESTErrors.NotImplemented("Symmetric connections require parameters that can be reset.")
@@ -73,8 +73,8 @@ def connect(kernel: Kernel, pre: NodeCollection, post: NodeCollection, conn_spec
         back = []
         if both_ways:  # whose faults NEST finds first
             mirrored = Found(found.target, found.source, found.post, found.pre, None, found.shape, found.rule)
-            back = _batches(kernel, mirrored, model, spec)
-        batches += _batches(kernel, found, model, spec) + back
+            back = batches_of(kernel, mirrored, model, spec)
+        batches += batches_of(kernel, found, model, spec) + back
     check_devices(kernel, batches)
     for batch in batches:
         kernel.add_batch(batch)
@@ -82,8 +82,8 @@ def connect(kernel: Kernel, pre: NodeCollection, post: NodeCollection, conn_spec
 
 def connect_arrays(kernel: Kernel, pre: np.ndarray, post: np.ndarray, syn_spec: Any) -> None:
     """Connect the i-th of `pre` with the i-th of `post` (IDs, which may repeat)."""
-    spec = _spec(syn_spec)
-    model = _model(kernel, spec)
+    spec = as_spec(syn_spec)
+    model = model_of(kernel, spec)
     for ids in (pre, post):
         unknown = ids[(ids < 1) | (ids > kernel.size)]
         if len(unknown):
@@ -91,13 +91,13 @@ def connect_arrays(kernel: Kernel, pre: np.ndarray, post: np.ndarray, syn_spec: 
     place = np.arange(len(pre))
     found = Found(place, place, pre, post, None, (len(pre),), "arrays")
     check_symmetric(model, spec, found.rule, False, False)
-    batches = _batches(kernel, found, model, spec)
+    batches = batches_of(kernel, found, model, spec)
     check_devices(kernel, batches)
     for batch in batches:
         kernel.add_batch(batch)
 
 
-def _spec(spec: Any) -> dict[str, Any]:
+def as_spec(spec: Any) -> dict[str, Any]:
     if spec is None:
         return {}
     if isinstance(spec, str):
@@ -107,7 +107,7 @@ def _spec(spec: Any) -> dict[str, Any]:
     return dict(spec)
 
 
-def _model(kernel: Kernel, spec: Mapping[str, Any]) -> SynapseModel:
+def model_of(kernel: Kernel, spec: Mapping[str, Any]) -> SynapseModel:
     name = spec.get("synapse_model", "static_synapse")
     if not isinstance(name, str):
         raise TypeError("'synapse_model' must be specified by a 'str'.")
@@ -126,7 +126,7 @@ def _in_space(
     return Found(p.pre, p.post, pre._ids[p.pre], post._ids[p.post], p.context(kernel.rng), None, conn_spec["rule"])
 
 
-def _by_rule(kernel: Kernel, pre: NodeCollection, post: NodeCollection, spec: Mapping[str, Any]) -> Found:
+def by_rule(kernel: Kernel, pre: NodeCollection, post: NodeCollection, spec: Mapping[str, Any]) -> Found:
     rule = spec["rule"]
     check_rule(kernel, rule, post._ids)
     source, target = pairs(spec, pre._ids, post._ids, kernel.rng)
@@ -142,7 +142,7 @@ def _by_rule(kernel: Kernel, pre: NodeCollection, post: NodeCollection, spec: Ma
     return Found(source, target, pre._ids[source], post._ids[target], None, shapes.get(rule), rule)
 
 
-def _batches(kernel: Kernel, found: Found, model: SynapseModel, spec: Mapping[str, Any]) -> list[Batch]:
+def batches_of(kernel: Kernel, found: Found, model: SynapseModel, spec: Mapping[str, Any]) -> list[Batch]:
     """The connections with one synapse model, one batch for each kind of sources and targets."""
     known = {"synapse_model", "receptor_type", "weight", "delay", *model.parameters}
     known |= {"synapse_label"} if model.labelled else set()
