@@ -13,6 +13,7 @@ from jaxnest._values import Values
 from jaxnest.errors import ConfigurationError
 from jaxnest.nest._errors import NESTErrors, type_mismatch
 from jaxnest.nest._models import NODE_KEYS, NOT_YET, READ_ONLY, NodeModel, SynapseModel
+from jaxnest.neurons._base import Neuron
 
 
 @dataclass(eq=False)
@@ -106,7 +107,7 @@ def check_key(model: NodeModel, key: str, value: Any) -> None:
         raise NESTErrors.UnaccessedDictionaryEntry(
             f"Unaccessed elements in params, in function NodeManager::set_status:  {key}"
         )
-    if key == "frozen" and value and model.element_type == "other":
+    if key == "frozen" and value and issubclass(model.core, Neuron) and not model.core.sends:
         raise NESTErrors.NotImplemented(f"{model.name}: NEST can freeze it, jaxnest does not yet")
     if key == "frozen" and value and model.records == "states":
         raise NESTErrors.BadProperty(f"Setting status of a '{model.name}': {model.core.name} cannot be frozen.")

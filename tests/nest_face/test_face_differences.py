@@ -82,7 +82,6 @@ NOT_YET = {
     "recorder by bernoulli_synapse": lambda: nest.Connect(
         nest.Create("iaf_psc_alpha"), nest.Create("spike_recorder"), syn_spec="bernoulli_synapse"
     ),
-    "TripartiteConnect": lambda: nest.TripartiteConnect(*[nest.Create("iaf_psc_alpha")] * 3, {}, {}),
     "MUSIC": lambda: nest.SetAcceptableLatency("port", 1.0),
     "MPI": lambda: nest.set_communicator(None),
 }
