@@ -187,7 +187,7 @@ def _with_synapses(old: Engine, new: Engine, before: Any, state: Any, sources: n
     kept = np.flatnonzero(sources >= 0)
     for wired in new.wired:
         core = wired.parts[0][0].model.core
-        if core.static:
+        if not core.states:
             continue
         order = new.sim.program.order_of(wired.name)
         values = {k: np.array(new.sim.program.get(state, f"{wired.name}.{k}")) for k in core.states}

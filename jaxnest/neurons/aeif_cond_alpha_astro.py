@@ -16,7 +16,7 @@ class aeif_cond_alpha_astro(aeif_cond_alpha):
 
     I_SIC = State(0.0, "pA", "current of astrocytes, acting in the next step")
 
-    recordables = ("V_m", "g_ex", "g_in", "w", "I_SIC")
+    recordables = ("V_m", "g_ex", "g_in", "w", "I_SIC")  # type: ignore[assignment]
     hears = ("sic",)
 
     @staticmethod

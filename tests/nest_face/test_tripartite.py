@@ -176,3 +176,24 @@ def test_a_network_of_neurons_and_astrocytes(both):
     assert wanted[2].max() > 1.0
     for a, b, tolerance in zip(wanted, found, (1e-7, 1e-9, 1e-12), strict=True):
         np.testing.assert_allclose(b, a, rtol=0, atol=tolerance)
+
+
+def test_currents_under_way_when_a_connection_is_made(both):
+    """NEST loses them, jaxnest does not."""
+
+    def simulate(nest):
+        astrocyte, cells = nest.Create("astrocyte_lr_1994", params={"Ca_astro": 0.3}), nest.Create("aeif_cond_alpha_astro", 2)
+        meter = nest.Create("multimeter", params={"record_from": ["I_SIC"], "interval": 0.1})
+        nest.Connect(meter, cells)
+        for cell, delay in zip(cells, (0.5, 0.8), strict=True):
+            nest.Connect(astrocyte, cell, syn_spec={"synapse_model": "sic_connection", "delay": delay})
+            nest.Simulate(2.0)
+        order = np.lexsort((meter.events["senders"], meter.events["times"]))
+        return np.asarray(meter.events["I_SIC"])[order].reshape(-1, 2)
+
+    wanted, found = both(simulate)
+    np.testing.assert_allclose(found[:20], wanted[:20], atol=1e-12)
+    np.testing.assert_allclose(found[28:], wanted[28:], atol=1e-12)
+    assert not wanted[20:24].any()
+    assert found[22:28].all()
+    np.testing.assert_allclose(found[27:, 1], found[24:-3, 0], atol=1e-12)
