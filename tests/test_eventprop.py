@@ -202,7 +202,8 @@ def test_split_runs_and_checkpoints_change_nothing(x64):
         np.testing.assert_allclose(*(program.get(g, path) for g in gradients), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("delivery", [pytest.param("events", marks=pytest.mark.slow), "matrix"])
+@pytest.mark.slow
+@pytest.mark.parametrize("delivery", ["events", "matrix"])
 def test_batches(delivery, x64):
     """A batch by `vmap` is its members one by one."""
     program = EventProp(recurrent("iaf_psc_exp", one_delay=True), delivery=delivery)

@@ -7,6 +7,7 @@ import pytest
 
 import jaxnest as jn
 from jaxnest.neurons._base import Routing
+from jaxnest.synapses._base import Coupling
 
 T = 20.0
 IN = np.array([3.0, 5.0, 5.1, 9.0, 14.0])
@@ -20,6 +21,10 @@ SPIKING = {"aeif_cond_exp": 1500.0, "aeif_cond_alpha": 1500.0, "hh_psc_alpha": 8
 spiking_models = sorted(
     {name for name, m in jn.neurons.neurons.items() if m.sends and not m.hears} - {"parrot_neuron", "ignore_and_fire"}
 )
+
+#: of the models that are solved numerically one; the others, which take XLA a minute to differentiate, run with --slow
+LONG = ("aeif_cond_alpha", "aeif_cond_exp", "hh_psc_alpha", "iaf_cond_alpha")
+each_model = [pytest.param(m, marks=pytest.mark.slow) if m in LONG else m for m in spiking_models]
 
 
 def weight_of(model):
@@ -105,7 +110,7 @@ def check_against_differences(loss, params, *, skip=(), rtol=1e-4, eps=1e-5):
     return checked
 
 
-@pytest.mark.parametrize("model", spiking_models)
+@pytest.mark.parametrize("model", each_model)
 def test_gradient_of_a_smooth_trace_agrees_with_finite_differences(model, x64):
     program = driven(model, no_surrogate, params=QUIET.get(model, {}))
     params = program.params
@@ -127,7 +132,7 @@ def test_gradient_where_time_constants_are_equal(model, x64):
 # The lowering has no part in a model; one model of each kind of receptor and solver is enough for the second one.
 @pytest.mark.parametrize(
     ("model", "delivery"),
-    [(m, "dense") for m in spiking_models]
+    [pytest.param(m, "dense", marks=pytest.mark.slow if m in LONG else ()) for m in spiking_models]
     + [(m, "events") for m in ("iaf_psc_delta", "iaf_psc_exp", "iaf_psc_exp_multisynapse", "iaf_cond_exp")],
 )
 def test_gradient_through_spikes_is_finite_and_not_zero(model, delivery, x64):
@@ -147,7 +152,7 @@ def test_gradient_through_spikes_is_finite_and_not_zero(model, delivery, x64):
     assert float(jnp.abs(program.get(grads, "rec.weight")).sum()) > 0
 
 
-@pytest.mark.parametrize("model", spiking_models)
+@pytest.mark.parametrize("model", each_model)
 def test_no_nan_with_no_spikes_at_threshold_and_at_reset(model, x64):
     parameters = jn.neurons.neurons[model].parameters
     start = {"V_m": -65.0, **QUIET.get(model, {})}
@@ -174,7 +179,9 @@ def float_leaves_of_grad(grads):
 
 
 plastic_models = [  # those with a third factor: test_modulation.py
-    name for name, model in sorted(jn.synapses.synapses.items()) if not model.static and not model.reads_modulator
+    name
+    for name, model in sorted(jn.synapses.synapses.items())
+    if not (model.static or model.reads_modulator or issubclass(model, Coupling))
 ]
 
 
@@ -201,9 +208,7 @@ def plastic(model, delivery="dense"):
 QUICK = (
     "stdp_synapse",
     "stdp_triplet_synapse",
-    "tsodyks_synapse",
     "tsodyks2_synapse",
-    "vogels_sprekeler_synapse",
     "ht_synapse",
 )
 

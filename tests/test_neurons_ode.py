@@ -186,7 +186,7 @@ def test_fixed_solver_converges_to_the_adaptive_one(model, x64):
     assert errors[-1] < (1e-3 if model == "hh_psc_alpha" else 1e-6)
 
 
-@pytest.mark.parametrize("model", AEIF)
+@pytest.mark.parametrize("model", ["aeif_cond_alpha", pytest.param("aeif_cond_exp", marks=pytest.mark.slow)])
 def test_fixed_solver_keeps_the_upstroke_bounded(model):
     """A stage of the method that is beyond the divergence must not throw V to where it never was."""
     n = 200
@@ -206,7 +206,9 @@ def spikes_of(program, params, time=15.0):
     return record.spikes["spikes"].sum()
 
 
-@pytest.mark.parametrize(("model", "wrap"), [("iaf_cond_exp", jax.jit), ("aeif_cond_exp", jax.checkpoint)])
+@pytest.mark.parametrize(
+    ("model", "wrap"), [("iaf_cond_exp", jax.jit), pytest.param("aeif_cond_exp", jax.checkpoint, marks=pytest.mark.slow)]
+)
 def test_reverse_mode_through_the_adaptive_solver_is_refused(model, wrap, x64):
     program = network(model, I_e=900.0).compile(delivery="dense")
     with pytest.raises(jn.ConfigurationError, match='solver="fixed"'):

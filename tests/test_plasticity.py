@@ -266,7 +266,9 @@ def experiment(synapse, twice=True, **params):
     "synapse, values, params",
     [
         ("stdp_synapse", {"lambda": 0.01, "tau_plus": 15.0, "weight": 40.0, "mu_plus": 0.4, "mu_minus": 0.7}, {}),
-        ("stdp_pl_synapse_hom", {"mu": 0.4, "lambda": 0.02, "alpha": 0.1, "weight": 30.0}, {}),
+        pytest.param(
+            "stdp_pl_synapse_hom", {"mu": 0.4, "lambda": 0.02, "alpha": 0.1, "weight": 30.0}, {}, marks=pytest.mark.slow
+        ),
         (
             "stdp_triplet_synapse",
             {"Aplus": 0.3, "Aplus_triplet": 0.1, "Aminus_triplet": 0.02, "tau_plus": 15.0},
@@ -277,7 +279,12 @@ def experiment(synapse, twice=True, **params):
             {"tau_rec": 100.0, "tau_psc": 100.0, "U": 0.3, "tau_fac": 50.0},
             {"x": 0.5, "y": 0.2, "weight": 50.0},
         ),
-        ("tsodyks2_synapse", {"tau_rec": 100.0, "U": 0.3, "tau_fac": 50.0, "weight": 50.0}, {}),
+        pytest.param(
+            "tsodyks2_synapse",
+            {"tau_rec": 100.0, "U": 0.3, "tau_fac": 50.0, "weight": 50.0},
+            {},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_gradients_are_those_of_finite_differences(x64, synapse, values, params):
