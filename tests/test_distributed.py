@@ -144,6 +144,24 @@ def test_values_are_set_and_read_as_on_one_device():
     assert_equal(*found)
 
 
+def test_parts_of_single_neurons_keep_values_of_their_own():
+    found = []
+    for make in (
+        lambda net: jn.Simulation(net, delivery="events"),
+        lambda net: distributed.Simulation(net, mesh=distributed.mesh_of(4)),
+    ):
+        net = jn.Network()
+        four = net.create("iaf_psc_exp", 4, name="four", V_th=[-60.0, -58.0, -56.0, -54.0], I_e=400.0)
+        one = net.create("iaf_psc_alpha", name="one", E_L=-60.0)
+        net.connect(four, four + one, weight=10.0)
+        spikes = net.create("spike_recorder")
+        net.connect(four + one, spikes)
+        sim = make(net).run(50.0)
+        found.append((sim.spikes(spikes).ids, sim.get("four", "V_th"), sim.get("four", "V_m"), sim.get("one", "V_m")))
+    assert len(found[0][0]) > 5
+    assert_equal(*found)
+
+
 def test_sigterm_ends_a_run_with_a_checkpoint(tmp_path):
     pytest.importorskip("orbax.checkpoint")
     net, _ = network("exp")

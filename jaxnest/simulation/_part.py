@@ -35,8 +35,8 @@ class Part:
         return int(self.cuts[population][self.number + 1])
 
     def size(self, population: str) -> int:
-        """The number of nodes of the longest range."""
-        return int(np.diff(self.cuts[population]).max())
+        """The number of nodes of the longest range; two at least, since an array of one value would be a value for all parts."""
+        return max(int(np.diff(self.cuts[population]).max()), 2)
 
     def local(self, population: str, index: np.ndarray) -> np.ndarray:
         """The places of nodes in the range, -1 for those of other parts."""
@@ -51,7 +51,7 @@ class Part:
         index = np.minimum(first + np.arange(n), pop.n - 1)
 
         def mine(value: np.ndarray) -> np.ndarray:
-            return value[..., index] if value.shape[-1:] == (pop.n,) else value
+            return value[..., index] if value.shape[-1:] == (pop.n,) and pop.n > 1 else value
 
         values = {name: mine(value) for name, value in pop.values.items()}
         return replace(
