@@ -13,6 +13,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxnest._values import Values
+from jaxnest.distributed._mesh import holders
 from jaxnest.distributed._placement import Placement, placement_of
 from jaxnest.errors import ConfigurationError
 from jaxnest.events.deliver import Table
@@ -42,9 +43,8 @@ def part_network(net: Network, mesh: Mesh, axis: str, options: Mapping[str, Any]
     **Raises:** `ConfigurationError` for what cannot be parted yet.
     """
     _check(net, options)
-    devices = mesh.devices.ravel()
-    parts = parts_of(net, len(devices))
-    mine = [k for k, d in enumerate(devices) if d.process_index == jax.process_index()]
+    parts = parts_of(net, mesh.shape[axis])
+    mine = sorted({k for _, k in holders(mesh, axis)})
     laid = [compile_plan(net, **options, part=parts[k]) for k in mine]
     sizes = _largest([_sizes(plan, build) for plan, build in laid])
     plan = _common_plan(laid[0][0], sizes, axis)
@@ -55,7 +55,7 @@ def part_network(net: Network, mesh: Mesh, axis: str, options: Mapping[str, Any]
     trees = [_padded(own, build, plan, sizes, numbers[k]) for k, (own, build) in zip(mine, laid, strict=True)]
 
     def over(spec: PartitionSpec, *leaves: Any) -> Any:
-        return _laid_out(mesh, spec, dict(zip(mine, leaves, strict=True)))
+        return _laid_out(mesh, axis, spec, dict(zip(mine, leaves, strict=True)))
 
     params = jax.tree.map(over, specs_of(plan, trees[0][0], axis), *(params for params, _ in trees))
     connections = jax.tree.map(partial(over, PartitionSpec(axis)), *(connections for _, connections in trees))
@@ -65,7 +65,7 @@ def part_network(net: Network, mesh: Mesh, axis: str, options: Mapping[str, Any]
 def _check(net: Network, options: Mapping[str, Any]) -> None:
     if options["delivery"] not in ("auto", "events"):
         raise ConfigurationError(
-            f"delivery={options['delivery']!r}: networks over several devices deliver events; leave it out"
+            f"delivery={options['delivery']!r}: networks that are cut into parts deliver events; leave it out"
         )
     for p in net.projections:
         if p.weight_recorder is not None:
@@ -221,14 +221,12 @@ def specs_of(plan: _plan.Plan, params: Any, axis: str) -> Any:
     return {**whole, "nodes": {**whole["nodes"], **groups}, "tables": jax.tree.map(parted, params["tables"])}
 
 
-def _laid_out(mesh: Mesh, spec: PartitionSpec, leaves: Mapping[int, np.ndarray]) -> jax.Array:
+def _laid_out(mesh: Mesh, axis: str, spec: PartitionSpec, leaves: Mapping[int, np.ndarray]) -> jax.Array:
     """An array over the mesh, of the parts that this process has."""
     sharding = NamedSharding(mesh, spec)
-    devices = mesh.devices.ravel()
+    first = next(iter(leaves.values()))
     if spec == PartitionSpec():
-        first = next(iter(leaves.values()))
-        pieces = [jax.device_put(first, devices[k]) for k in leaves]
+        pieces = [jax.device_put(first, device) for device, _ in holders(mesh, axis)]
         return jax.make_array_from_single_device_arrays(np.shape(first), sharding, pieces)
-    pieces = [jax.device_put(np.asarray(x)[None], devices[k]) for k, x in leaves.items()]
-    shape = (len(devices), *np.shape(next(iter(leaves.values()))))
-    return jax.make_array_from_single_device_arrays(shape, sharding, pieces)
+    pieces = [jax.device_put(np.asarray(leaves[k])[None], device) for device, k in holders(mesh, axis)]
+    return jax.make_array_from_single_device_arrays((mesh.shape[axis], *np.shape(first)), sharding, pieces)

@@ -110,3 +110,11 @@ def connections_in_order(plan: Plan, table: Table, columns: np.ndarray) -> np.nd
         places.append(part * length + np.arange(n))
     row, target, place = (np.concatenate(x) for x in (rows, targets, places))
     return place[np.lexsort((target, row))]  # a stable sort: connections of one target lie in one part, in their order
+
+
+def ranks(owner: np.ndarray) -> np.ndarray:
+    """How many of the same owner stand before each: (n,)."""
+    order = np.argsort(owner, kind="stable")
+    found = np.empty(len(owner), np.int64)
+    found[order] = np.arange(len(owner)) - np.searchsorted(owner[order], owner[order])
+    return found

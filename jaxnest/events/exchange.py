@@ -1,7 +1,8 @@
 """The spikes of a slice of all parts of a network: what each device tells the others, once a slice.
 
 Inside `jax.shard_map`, each device packs the spikes of its own sources into messages of fixed length and all gather them, in as many rounds
-as the device with the most spikes needs: what is sent grows with spikes, not with neurons.
+as the device with the most spikes needs: what is sent grows with spikes, not with neurons (`gather`). Where derivatives are to come back the same way,
+they gather all that might be a spike (`gather_all`), since a surrogate derivative is of every step.
 """
 
 from __future__ import annotations
@@ -50,6 +51,19 @@ def gather(mine: Any, number: Any, n_all: int, ready: Any, axis: str, *, amplitu
 
     _, spikes = lax.while_loop(lambda c: c[0] < most, again, (jnp.int32(LENGTH), spikes))
     return spikes.reshape(n_lags, n_all), heads[:, 1].min() > 0
+
+
+def places_of(number: Any, n_all: int, axis: str) -> Any:
+    """Where the sources of the whole (n_all,) lie among those of all parts, one part after another; `number` as in `gather`."""
+    numbers = lax.all_gather(number, axis, tiled=True)
+    where = jnp.where(numbers >= 0, numbers, n_all)
+    return jnp.zeros(n_all, jnp.int32).at[where].set(jnp.arange(numbers.shape[0], dtype=jnp.int32), mode="drop")
+
+
+def gather_all(mine: Any, places: Any, axis: str) -> Any:
+    """The spikes (L, n_all) of all parts, from those of this part, `mine` (L, n), at the `places` that `places_of` tells. Differentiable: each device
+    sends all steps of all its sources, and gets of each the sum of the derivatives that the devices found."""
+    return lax.all_gather(mine, axis, axis=1, tiled=True).at[:, places].get(mode="promise_in_bounds", unique_indices=True)
 
 
 def bytes_sent(spikes: np.ndarray, amplitudes: bool, itemsize: int = 4) -> np.ndarray:

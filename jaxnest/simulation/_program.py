@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from jaxnest._time import as_steps
 from jaxnest._values import Values
@@ -22,12 +20,12 @@ from jaxnest.events.plastic import Plastic
 from jaxnest.events.surrogate import spike_function
 from jaxnest.simulation._arrays import slice_if_consecutive
 from jaxnest.simulation._compile import compile_plan
-from jaxnest.simulation._foreseen import foreseen
 from jaxnest.simulation._names import Names
 from jaxnest.simulation._network import Network
 from jaxnest.simulation._plan import Group, Plan, Relaxation, State
-from jaxnest.simulation._relative import rebased, with_origins
-from jaxnest.simulation._step import Bound, bind, emitted, finish_slice, flush, step
+from jaxnest.simulation._relative import with_origins
+from jaxnest.simulation._slices import Slices, by_recorder, ready, sampled
+from jaxnest.simulation._step import emitted
 
 
 class Record(NamedTuple):
@@ -126,74 +124,36 @@ class Program(Names):
 
         **Raises:** `ConfigurationError` if `time` is no multiple of h, or negative.
         """
-        n_steps = int(as_steps("time", time, self.h))
-        if n_steps < 0:
-            raise ConfigurationError(f"time={time!r} must not be negative")
-        length = self.plan.slice_steps
-        if not self.plan.dense and any(t.model is not None for t in self.plan.tables):
-            params = _no_derivative(params)
-        bound = bind(self.plan, params, connections)
-        state = rebased(self.plan, params, flush(self.plan, bound, state))
+        n_steps = steps_of(time, self.h)
+        bound, state = ready(self.plan, params, connections, state)
         first = state.step
-        head = min((length - state.lag) % length, n_steps)
-        n_full, tail = divmod(n_steps - head, length)
-        records = []
-        if head:
-            state, record = self._steps(bound, state, head)
-            records.append(record)
-        if n_full:
-            state, record = self._slices(bound, state, n_full, checkpoint)
-            records.append(record)
-        if tail:
-            state, record = self._steps(bound, state, tail)
-            records.append(record)
-        joined = jax.tree.map(lambda *x: jnp.concatenate(x), *records) if records else ({}, {})
+        state, record = Slices(self.plan, self.fire, bound, partial(_read, self.plan)).run(state, n_steps, checkpoint)
+        spikes, traces = record or ({}, {s.key: Values() for s in self.plan.samplings})
         times = (first + 1 + jnp.arange(n_steps)) * bound.h
-        return state, Record(times, joined[0], self.sampled(joined[1], first, n_steps))
-
-    def _steps(self, bound: Bound, state: State, n: int, known: Mapping[str, Any] | None = None) -> tuple[State, Any]:
-        """`n` steps inside one slice, which is finished if they reach its end. `known`: see `finish_slice`."""
-        lag = (state.lag + n) % self.plan.slice_steps
-        state, record = lax.scan(lambda s, _: self._recorded_step(bound, s, known), replace(state, lag=0), None, length=n)
-        if lag == 0:
-            state, _ = finish_slice(self.plan, bound, state, {}, known=known)
-        return replace(state, lag=lag), record
-
-    def _slices(self, bound: Bound, state: State, n: int, checkpoint: bool) -> tuple[State, Any]:
-        def one(state: State, known: Any) -> tuple[State, Any]:
-            return self._steps(bound, state, self.plan.slice_steps, known)
-
-        def many(state: State, k: int) -> tuple[State, Any]:
-            state, record = lax.scan(one, state, foreseen(self.plan, bound, state.step, k), length=k)
-            return state, jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), record)
-
-        if not checkpoint or n < 4:
-            return many(state, n)
-        inner = math.isqrt(n)
-        outer, rest = divmod(n, inner)
-        block = jax.checkpoint(lambda s, _: many(s, inner))
-        state, record = lax.scan(block, state, None, length=outer)
-        record = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), record)
-        if rest:
-            state, more = many(state, rest)
-            record = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), record, more)
-        return state, record
-
-    def _recorded_step(self, bound: Bound, state: State, known: Mapping[str, Any] | None = None) -> tuple[State, Any]:
-        state = step(self.plan, bound, self.fire, state, known=known)
-        spiked = emitted(self.plan, state)
-        spikes = {r.recorder: spiked[slice_if_consecutive(r.sources)] for r in self.plan.recordings}
-        traces = {s.key: sample(self.plan.group(s.group), state.nodes[s.group], s.fields, s.index) for s in self.plan.samplings}
-        return state, (spikes, traces)
+        return state, Record(times, spikes, self.sampled(traces, first, n_steps))
 
     def sampled(self, traces: Mapping[str, Any], first: Any, n_steps: int) -> dict[str, Values]:
         """Keep every `interval`-th step, and join what one multimeter read from several groups."""
-        parts: dict[str, list[Values]] = {}
-        for s in self.plan.samplings:
-            rows = (-(first + 1) + s.offset) % s.interval + s.interval * jnp.arange(n_steps // s.interval)
-            kept = traces[s.key] if s.interval == 1 else jax.tree.map(lambda x, r=rows: x[r], traces[s.key])
-            parts.setdefault(s.recorder, []).append(kept)
-        return {name: jax.tree.map(lambda *x: jnp.concatenate(x, axis=1), *several) for name, several in parts.items()}
+        return by_recorder(self.plan, sampled(self.plan, traces, first, n_steps))
+
+
+def steps_of(time: float, h: float) -> int:
+    """The steps of a run of `time` ms.
+
+    **Raises:** `ConfigurationError` if it is no multiple of h, or negative.
+    """
+    n_steps = int(as_steps("time", time, h))
+    if n_steps < 0:
+        raise ConfigurationError(f"time={time!r} must not be negative")
+    return n_steps
+
+
+def _read(plan: Plan, state: State) -> tuple[dict[str, Any], dict[str, Values]]:
+    """The spikes and states, after a step, that recorders want."""
+    spiked = emitted(plan, state)
+    spikes = {r.recorder: spiked[slice_if_consecutive(r.sources)] for r in plan.recordings}
+    traces = {s.key: sample(plan.group(s.group), state.nodes[s.group], s.fields, s.index) for s in plan.samplings}
+    return spikes, traces
 
 
 def initial_state(plan: Plan, params: Mapping[str, Any], key: Any) -> State:
@@ -228,21 +188,6 @@ def initial_state(plan: Plan, params: Mapping[str, Any], key: Any) -> State:
         signals={s.name: jnp.zeros((s.slots, s.n), dtype) for s in plan.signals if s.slots},
         fault=jnp.full((), -1, jnp.int32),
     )
-
-
-@jax.custom_vjp
-def _no_derivative(params: Any) -> Any:
-    """The identity, which refuses to be differentiated: plastic synapses in the event lowering loop over events."""
-    return params
-
-
-def _refuse(params: Any) -> Any:
-    raise ConfigurationError(
-        "plastic synapses have no derivative with delivery='events'; compile with delivery='dense' to differentiate"
-    )
-
-
-_no_derivative.defvjp(_refuse, lambda residual, cotangent: (cotangent,))
 
 
 def _initial(g: Group, p: Values, dtype: Any) -> Values:
