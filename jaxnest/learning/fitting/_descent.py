@@ -14,7 +14,7 @@ from jaxnest.learning.fitting._bounds import Transform
 from jaxnest.learning.fitting._history import Log
 from jaxnest.learning.fitting._paths import free_from, params_from
 from jaxnest.learning.fitting._result import FitResult
-from jaxnest.learning.fitting._step import owned
+from jaxnest.learning.fitting._step import owned, where_of
 
 _LOG = "log:"
 
@@ -36,8 +36,9 @@ class Descent:
         self.found = found
         self.optimiser = optimiser
         self.facts = facts
-        self.free = owned(free_from(found, program, params))
-        self.opt = owned(optimiser.init(self.free))
+        self.where = where_of(params)
+        self.free = owned(free_from(found, program, params), self.where)
+        self.opt = owned(optimiser.init(self.free), self.where)
         self.step = 0
         self.log = Log()
         self.best: Any = None
@@ -87,8 +88,8 @@ class Descent:
                     f"checkpoint={str(kept.folder)!r} is of another fit: it has {what}; give another folder"
                 )
         arrays = kept.arrays()
-        self.free = owned(from_arrays("parameters", arrays, self.free))
-        self.opt = owned(from_arrays("optimiser", arrays, self.opt))
+        self.free = owned(from_arrays("parameters", arrays, self.free), self.where)
+        self.opt = owned(from_arrays("optimiser", arrays, self.opt), self.where)
         if "best:0" in arrays:
             self.best = from_arrays("best", arrays, self.free)
         value, step, stale = (arrays[f"watched:{i}"] for i in range(3))

@@ -98,9 +98,9 @@ class Loop:
     def _compile(self, batch: Any) -> tuple[Callable[..., Any], Callable[..., Any] | None]:
         d, began, value = self.descent, clock.perf_counter(), None
         function = step_function(d.program, self.loss, d.found, d.optimiser)
-        one = compiled(function, d.free, d.opt, d.params, self.key, np.int32(0), batch, donate=(0, 1))
+        one = compiled(function, d.free, d.opt, d.params, self.key, np.int32(0), batch, donate=(0, 1), where=d.where)
         if self.validate is not None:
-            value = compiled(validation_function(d.program, self.validate, d.found), d.free, d.params, self.key)
+            value = compiled(validation_function(d.program, self.validate, d.found), d.free, d.params, self.key, where=d.where)
         self.compile_seconds = clock.perf_counter() - began
         return one, value
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding
 
 from jaxnest.errors import ConfigurationError
 from jaxnest.events import random
@@ -68,19 +69,28 @@ def validation_function(program: Any, validate: Callable[..., Any], found: Mappi
     return value
 
 
-def compiled(function: Callable[..., Any], *args: Any, donate: tuple[int, ...] = ()) -> Callable[..., Any]:
-    """`function`, compiled for arguments such as `args`, the arrays that it closes over `hoisted`."""
+def compiled(
+    function: Callable[..., Any], *args: Any, donate: tuple[int, ...] = (), where: NamedSharding | None = None
+) -> Callable[..., Any]:
+    """`function`, compiled for arguments such as `args`, the arrays that it closes over `hoisted`, with its results `where` one is given."""
     flat, held = hoisted(function, *args)
-    ready = jax.jit(flat, donate_argnums=tuple(1 + i for i in donate)).lower(held, *args).compile()
+    ready = jax.jit(flat, donate_argnums=tuple(1 + i for i in donate), out_shardings=where).lower(held, *args).compile()
     return lambda *args: ready(held, *args)
+
+
+def where_of(params: Any) -> NamedSharding | None:
+    """Where the numbers of a fit lie: on every device of the mesh that the parameters are laid over; None: wherever JAX puts them."""
+    h = params["h"]
+    return h.sharding if isinstance(h, jax.Array) and isinstance(h.sharding, NamedSharding) else None
 
 
 def hoisted(function: Callable[..., Any], *args: Any) -> tuple[Callable[..., Any], list[Any]]:
     """A function of (held, *args) that does what `function` does for arguments such as `args`, and `held`: the large arrays that it closes
-    over, such as a network's connections. As constants they would be copied into the program, and XLA would compute with them."""
+    over, such as a network's connections, and all that lie over several devices. As constants they would be copied into the program, and XLA would
+    compute with them."""
     closed, shapes = jax.make_jaxpr(function, return_shape=True)(*args)
     structure = jax.tree.structure(shapes)
-    large = [i for i, x in enumerate(closed.consts) if getattr(x, "nbytes", 0) >= _HOISTED]
+    large = [i for i, x in enumerate(closed.consts) if getattr(x, "nbytes", 0) >= _HOISTED or _spread(x)]
 
     def flat(held: Any, *args: Any) -> Any:
         consts = list(closed.consts)
@@ -111,9 +121,15 @@ def scalar(what: str, value: Any) -> Any:
     return value
 
 
-def owned(tree: Any) -> Any:
-    """A copy on the device of every leaf, which may be donated."""
-    return jax.tree.map(lambda x: x.copy() if isinstance(x, jax.Array) else jnp.array(np.asarray(x)), tree)
+def owned(tree: Any, where: NamedSharding | None = None) -> Any:
+    """A copy of every leaf, which may be donated, on the device, or `where` one is given."""
+    copied = jax.tree.map(lambda x: x.copy() if isinstance(x, jax.Array) else jnp.array(np.asarray(x)), tree)
+    return copied if where is None else jax.device_put(copied, where)
+
+
+def _spread(x: Any) -> bool:
+    """Whether an array is laid over several devices."""
+    return isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer) and len(x.sharding.device_set) > 1
 
 
 def _key(key: Any, stream: int, step: Any) -> Any:
