@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 from jaxnest.errors import ConfigurationError
 
@@ -99,10 +100,17 @@ def digest(tree: Any) -> str:
     """A mark that two pytrees of arrays share when they are equal bit for bit."""
     mark = hashlib.blake2b(digest_size=16)
     for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
-        array = np.ascontiguousarray(leaf)
+        array = np.ascontiguousarray(fetch(leaf))
         mark.update(f"{jax.tree_util.keystr(path)} {array.shape} {array.dtype}".encode())
         mark.update(array.reshape(-1).view(np.uint8).data)
     return mark.hexdigest()
+
+
+def fetch(array: Any) -> np.ndarray:
+    """All of an array, also what other processes hold: then all of them must call it."""
+    if not isinstance(array, jax.Array) or array.is_fully_addressable:
+        return np.asarray(array)
+    return np.asarray(multihost_utils.process_allgather(array, tiled=True))
 
 
 def _is_key(x: Any) -> bool:

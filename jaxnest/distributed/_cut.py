@@ -103,17 +103,19 @@ class Cut:
 
 def whole(x: Any, places: np.ndarray) -> Any:
     """Of parts (parts, …, n) the values (…, n_all) at the `places` of the whole."""
-    ahead = jnp.moveaxis(x, 0, -2)
-    flat = ahead.reshape(*ahead.shape[:-2], -1)
-    return flat.at[..., places].get(mode="promise_in_bounds", unique_indices=True)
+    return _in_a_row(x).at[..., places].get(mode="promise_in_bounds", unique_indices=True)
 
 
 def laid(old: Any, places: np.ndarray, value: Any) -> Any:
     """Parts (parts, …, n) with the values (…, n_all) of the whole at their `places`; what fills parts up is as in `old`."""
-    ahead = jnp.moveaxis(old, 0, -2)
-    flat = ahead.reshape(*ahead.shape[:-2], -1)
-    flat = flat.at[..., places].set(value, mode="promise_in_bounds", unique_indices=True)
-    return jnp.moveaxis(flat.reshape(ahead.shape), -2, 0)
+    flat = _in_a_row(old).at[..., places].set(value, mode="promise_in_bounds", unique_indices=True)
+    return jnp.moveaxis(flat.reshape(*flat.shape[:-1], old.shape[0], old.shape[-1]), -2, 0)
+
+
+def _in_a_row(x: Any) -> Any:
+    """Parts (parts, …, n) one after another: (…, parts * n)."""
+    ahead = jnp.moveaxis(x, 0, -2)
+    return ahead.reshape(*ahead.shape[:-2], x.shape[0] * x.shape[-1])
 
 
 def _readers(places: np.ndarray, n_parts: int, length: int) -> _Readers:

@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxnest.errors import ConfigurationError
@@ -60,13 +59,6 @@ def placed(mesh: Mesh, value: Any, spec: PartitionSpec = _WHOLE) -> jax.Array:
     """An array over the mesh, which all processes have whole."""
     value = np.asarray(value)
     return jax.make_array_from_callback(value.shape, NamedSharding(mesh, spec), lambda index: value[index])
-
-
-def fetch(array: Any) -> np.ndarray:
-    """All of an array, also what other processes hold."""
-    if jax.process_count() == 1:
-        return np.asarray(array)
-    return np.asarray(multihost_utils.process_allgather(array, tiled=True))
 
 
 def on_devices(mesh: Mesh, function: Callable[..., Any], specs: Sequence[Any], out: PartitionSpec) -> Callable[..., Any]:

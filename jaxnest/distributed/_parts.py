@@ -10,8 +10,9 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
+from jaxnest._checkpoint import fetch
 from jaxnest._values import Values
-from jaxnest.distributed._mesh import fetch, placed
+from jaxnest.distributed._mesh import placed
 from jaxnest.distributed._parting import part_network, specs_of
 from jaxnest.distributed._placement import connections_in_order
 from jaxnest.events.deliver import Table

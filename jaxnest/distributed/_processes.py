@@ -32,6 +32,8 @@ def initialize() -> None:
 
     Call it before anything that touches a device. A process that vanishes ends the others within a minute.
     """
+    if jax.distributed.is_initialized():  # `jaxnest launch` did
+        return
     env = os.environ
     if _COORDINATOR in env:
         given: dict[str, Any] = {

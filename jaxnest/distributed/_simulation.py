@@ -14,8 +14,9 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxnest._cache import enable_compilation_cache
+from jaxnest._checkpoint import fetch
 from jaxnest._values import Values
-from jaxnest.distributed._mesh import TRIALS, fetch, mesh_of, on_devices
+from jaxnest.distributed._mesh import TRIALS, mesh_of, on_devices
 from jaxnest.distributed._parts import Parts, values_of, with_values
 from jaxnest.distributed._placement import At, ranks
 from jaxnest.distributed._state import places_of_state
