@@ -5,6 +5,8 @@ the one of the first number of devices (on CPUs the cores are the same, so 1 is 
 state_mb what each device holds, share that times the number of devices over what all of it is on the first number of devices, spikes what the device with the most
 spikes emitted in a slice, on average, sent_kb what each device sent in it. The spikes of all strong runs must be the same. What --json writes is also what
 `python -m jaxnest.distributed.plan --measured FILE` fits the cost model to.
+
+--gradient: instead, the gradient over as many devices: see `benchmarks.scaling_gradient`. Its errors must be at most 1e-12.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import math
 import time as clock
 from typing import Any
 
-from . import _report
+from . import _report, scaling_gradient
 
 _SCALE = 0.5
 _QUIET = 5000.0  # spikes/s of the drive, with which no neuron reaches its threshold
@@ -34,6 +36,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("--time", type=float, default=200.0, help="simulated time, ms")
     command.add_argument("--repeats", type=int, default=3)
     command.add_argument("--seed", type=int, default=1)
+    command.add_argument("--gradient", action="store_true", help="the gradient of the number of spikes, in float64")
     _report.add_outputs(command)
 
 
@@ -44,6 +47,8 @@ def run(a: argparse.Namespace, command: str) -> int:
     import jax
 
     jax.config.update("jax_num_cpu_devices", max(a.devices))
+    if a.gradient:
+        return _gradients(a, command)
     records: list[dict[str, Any]] = []
     spikes: set[tuple[int, float]] = set()
     for kind in ("strong", "weak", "quiet"):
@@ -61,6 +66,17 @@ def run(a: argparse.Namespace, command: str) -> int:
     text = _report.table(records)
     print(text)
     notes = [] if len(spikes) == 1 else ["the spikes of runs with different numbers of devices differ"]
+    for note in notes:
+        _report.complain(note, 1)
+    _report.write(a, command, [], records, text, notes)
+    return 1 if notes else 0
+
+
+def _gradients(a: argparse.Namespace, command: str) -> int:
+    records = scaling_gradient.measured(a.devices, a.scale, a.time, a.repeats, a.seed)
+    text = _report.table(records)
+    print(text)
+    notes = [] if all(r["error"] <= 1e-12 for r in records) else ["gradients differ by more than 1e-12"]
     for note in notes:
         _report.complain(note, 1)
     _report.write(a, command, [], records, text, notes)

@@ -92,6 +92,24 @@ def test_records_and_gradients_are_those_of_one_device(x64):
     assert_close(found, gradient)
 
 
+@pytest.mark.slow
+def test_gradients_lie_where_the_parameters_lie(x64):
+    """On any mesh with an axis that is not the trials'."""
+    net, found = network(), []
+    for program in (net.compile(delivery="events"), distributed.Program(net, mesh=jax.make_mesh((4,), ("cells",)))):
+
+        def loss(tables, program=program):
+            params = {**program.set(program.params, {"x.spikes": inputs()}), "tables": tables}
+            return weighed(program.simulate(params, program.connections, program.init(params), 12.0)[1])
+
+        gradient = jax.jit(jax.grad(loss))(program.params["tables"])
+        found.append({path: program.get({**program.params, "tables": gradient}, path) for path in ("rec.weight", "in.weight")})
+    for x, y in zip(jax.tree.leaves(gradient), jax.tree.leaves(program.params["tables"]), strict=True):
+        assert x.sharding.is_equivalent_to(y.sharding, x.ndim)
+        assert len(x) == 4 and len(x.addressable_shards[0].data) == 1
+    assert_close(*found)
+
+
 _FULL: dict = {}
 
 

@@ -16,6 +16,7 @@ from jaxnest._values import Values
 from jaxnest.distributed._mesh import on_devices
 from jaxnest.distributed._parts import Parts, values_of, with_values
 from jaxnest.distributed._placement import ranks
+from jaxnest.errors import ConfigurationError
 from jaxnest.events.exchange import gather_all, places_of
 from jaxnest.simulation._network import Network
 from jaxnest.simulation._plan import HERE, Plan, State
@@ -103,12 +104,12 @@ class Cut:
 
 def whole(x: Any, places: np.ndarray) -> Any:
     """Of parts (parts, …, n) the values (…, n_all) at the `places` of the whole."""
-    return _in_a_row(x).at[..., places].get(mode="promise_in_bounds", unique_indices=True)
+    return _in_a_row(x).at[..., _kept(places)].get(mode="promise_in_bounds", unique_indices=True)
 
 
 def laid(old: Any, places: np.ndarray, value: Any) -> Any:
     """Parts (parts, …, n) with the values (…, n_all) of the whole at their `places`; what fills parts up is as in `old`."""
-    flat = _in_a_row(old).at[..., places].set(value, mode="promise_in_bounds", unique_indices=True)
+    flat = _in_a_row(old).at[..., _kept(places)].set(value, mode="promise_in_bounds", unique_indices=True)
     return jnp.moveaxis(flat.reshape(*flat.shape[:-1], old.shape[0], old.shape[-1]), -2, 0)
 
 
@@ -116,6 +117,18 @@ def _in_a_row(x: Any) -> Any:
     """Parts (parts, …, n) one after another: (…, parts * n)."""
     ahead = jnp.moveaxis(x, 0, -2)
     return ahead.reshape(*ahead.shape[:-2], x.shape[0] * x.shape[-1])
+
+
+def _kept(places: np.ndarray) -> Any:
+    """The places behind a barrier: where values or derivatives are constants, XLA would move them one by one when it compiles.
+
+    **Raises:** `ConfigurationError` for places beyond 2**31.
+    """
+    if places.max(initial=0) >= 2**31:
+        raise ConfigurationError(
+            f"{len(places)} values are too many to be named; use `Program.params` as they lie in the parts"
+        )
+    return lax.optimization_barrier(jnp.asarray(places, jnp.int32))
 
 
 def _readers(places: np.ndarray, n_parts: int, length: int) -> _Readers:

@@ -33,7 +33,8 @@ class Program:
     of neurons and connections lie where these are, in arrays (parts, …, n), and are read and written by name, as on one device, by `get` and `set`.
     Without such an axis each device has the whole network. Along the axis "trials" `Program.vmap` spreads a batch.
 
-    Spikes, states and what is recorded are those of ``jaxnest.Program(delivery="events")`` bit for bit, gradients up to the rounding of sums.
+    Spikes, states and what is recorded are those of ``jaxnest.Program(delivery="events")`` (up to the last bit, where XLA rounds otherwise), gradients up to the
+    rounding of sums. What is recorded is put together whole on each device, as are the values that `get` returns.
 
     **Arguments:** `network`; `mesh` (default: all devices for neurons); `surrogate`, `dampening` and further options as of `jaxnest.Program`.
 
