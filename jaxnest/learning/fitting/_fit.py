@@ -48,7 +48,7 @@ def fit(
 
     **Arguments:**
 
-    - `program`: a `Program` or `EventProp`.
+    - `program`: a `Program`, `distributed.Program` or `EventProp`.
     - `loss(params, key, batch)`: a pure function of all of the network's parameters (as `Program.simulate` takes them), of a key for
       `Program.init`, new in each step, and of the step's batch. It returns a number, or a number and a pytree of small arrays to keep
       in the history (`rates` and other numbers are shown by the progress bar).
