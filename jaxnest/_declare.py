@@ -21,6 +21,7 @@ class Parameter:
     `default` is a number or, for a parameter with a `dim`, a tuple. `dim` names a model dimension (such as
     ``"ports"``): each neuron then has that many values; with a `pad`, neurons may have unequal numbers of them, and
     `pad` fills up where it makes no difference. `gt`, `ge`, `lt`, `le` bound the value. A `flag` is true or false, 1 or 0 to the model.
+    A parameter with `choices` is one of these names, to the model its place among them (as which it may be given, too).
     """
 
     default: float | tuple[float, ...]
@@ -33,6 +34,17 @@ class Parameter:
     dim: str | None = None
     pad: float | None = None
     flag: bool = False
+    choices: tuple[str, ...] = ()
+
+    def chosen(self, value: Any) -> Any:
+        """`value`, with names of choices as their numbers. **Raises:** `ConfigurationError` for a name that is none of them."""
+        array = np.asarray(value)
+        if not self.choices or array.dtype.kind not in "UO":
+            return value
+        unknown = [name for name in array.ravel() if name not in self.choices]
+        if unknown:
+            raise ConfigurationError(f"{unknown[0]!r} must be one of {', '.join(map(repr, self.choices))}")
+        return np.array([self.choices.index(name) for name in array.ravel()], float).reshape(array.shape)
 
     def fault(self, value: np.ndarray) -> str | None:
         """What is wrong with `value` (any shape), or None."""
@@ -40,6 +52,8 @@ class Parameter:
             return "must not be NaN"
         if self.flag and not np.isin(value, (0.0, 1.0)).all():
             return "must be True or False"
+        if self.choices and not np.isin(value, range(len(self.choices))).all():
+            return f"must be one of {', '.join(map(repr, self.choices))}"
         checks = (
             (self.gt, np.greater, ">"),
             (self.ge, np.greater_equal, ">="),
@@ -87,6 +101,8 @@ class Declared:
     name: str = ""
     #: pairs ``(low, high)`` of parameters of which the first must be less than the second
     ordered: Sequence[tuple[str, str]] = ()
+    #: parameters that NEST has once, for its kernel
+    of_kernel: tuple[str, ...] = ()
 
     @staticmethod
     def check(p: Any) -> str | None:
@@ -188,6 +204,10 @@ def check_together(model: type[Declared], owner: str, values: Mapping[str, np.nd
 
 def checked(what: str, parameter: Parameter, value: Any, n: int, dim: int | None) -> np.ndarray:
     """`value` of a parameter as an array within its bounds; see `as_values`."""
+    try:
+        value = parameter.chosen(value)
+    except ConfigurationError as fault:
+        raise ConfigurationError(f"{what}={fault}") from None
     array = as_values(what, value, n, dim)
     fault = parameter.fault(array)
     if fault:

@@ -9,6 +9,7 @@ from jaxnest.devices.recorders import multimeter, spike_recorder, voltmeter, wei
 from jaxnest.devices.spike_generator import spike_generator
 from jaxnest.devices.spike_input import spike_input
 from jaxnest.devices.step_current_generator import step_current_generator
+from jaxnest.devices.step_rate_generator import step_rate_generator
 from jaxnest.devices.volume_transmitter import volume_transmitter
 
 #: every device model by its name, which is NEST's where NEST has it
@@ -23,6 +24,7 @@ devices = {
         spike_generator,
         spike_input,
         step_current_generator,
+        step_rate_generator,
         volume_transmitter,
         spike_recorder,
         multimeter,

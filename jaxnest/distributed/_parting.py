@@ -78,6 +78,8 @@ def _check(net: Network, options: Mapping[str, Any]) -> None:
             )
         if issubclass(p.model, Coupling):
             raise ConfigurationError(f"{p.name}: couplings ({p.model.name}) do not work over several devices yet")
+        if p.model.eager:
+            raise ConfigurationError(f"{p.name}: {p.model.name} does not work over several devices yet")
         if p.model.stochastic:
             raise ConfigurationError(
                 f"{p.name}: {p.model.name} draws random numbers, which does not work over several devices yet"

@@ -12,6 +12,7 @@ from jaxnest.nest._calcium import check_calcium
 from jaxnest.nest._clock import Clock
 from jaxnest.nest._coupled import check_coupled
 from jaxnest.nest._device_rules import check_window
+from jaxnest.nest._eprop import has_optimizer, shown_defaults, with_flat_optimizer
 from jaxnest.nest._errors import NESTErrors, type_mismatch, unknown_model, unread_keys
 from jaxnest.nest._forced import check_forced, heed
 from jaxnest.nest._generators import settled
@@ -69,7 +70,7 @@ def _all_defaults(model: str) -> dict[str, Any]:
         s = kernel.models.synapses[model]
         recorder = NodeCollection() if s.weight_recorder is None else s.weight_recorder
         base = {
-            **s.defaults,
+            **(shown_defaults(s) if has_optimizer(s) else s.defaults),
             "element_type": "synapse",
             "has_delay": not issubclass(s.core, Coupling) or s.core.delayed,
             "num_connections": sum(b.count for b in kernel.batches if b.model.name == model),
@@ -150,7 +151,8 @@ def _with_node_defaults(model: NodeModel, params: dict[str, Any]) -> NodeModel:
     check_forced(owner, new)
     check_window(owner, model.defaults, {k: new[k] for k in params if k in new}, Clock.of(kernel))
     new |= settled(model.core.name, model.defaults, {k: new[k] for k in params if k in new}, Clock.of(kernel), kernel.steps)
-    columns = {k: [new[k]] for k in (*model.core.parameters, *model.states)}
+    columns = {k: [new[k]] for k in (*model.core.parameters, *model.states) if k not in model.core.of_kernel}
+    columns |= {k: [kernel.settings.values[k]] for k in model.core.of_kernel}
     check_values(model, columns, 1, 0)
     return replace(model, defaults=new)
 
@@ -158,6 +160,8 @@ def _with_node_defaults(model: NodeModel, params: dict[str, Any]) -> NodeModel:
 def _with_synapse_defaults(model: SynapseModel, params: dict[str, Any]) -> SynapseModel:
     from jaxnest.nest._connect import rounded
 
+    if has_optimizer(model):
+        params = with_flat_optimizer(model, params, any(b.model.name == model.name and b.count for b in kernel.batches))
     known = {*model.defaults, "weight_recorder", *(("synapse_label",) if model.labelled else ())}
     known |= {"volume_transmitter"} if model.core.reads_modulator else set()
     unknown = [k for k in params if k not in known]
@@ -175,6 +179,11 @@ def _with_synapse_defaults(model: SynapseModel, params: dict[str, Any]) -> Synap
     for key, value in params.items():
         if key in model.core.tables:
             new[key] = _table(model, key, value)
+            continue
+        if key in model.core.parameters and model.core.parameters[key].flag:
+            if not isinstance(value, bool | np.bool_):
+                raise type_mismatch(key, value, "bool")
+            new[key] = bool(value)
             continue
         if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
             raise NESTErrors.TypeMismatch(f"Expected datatype: Failed to cast '{key}' to type double")

@@ -31,23 +31,29 @@ def params_of(core: type[Any], parts: list[tuple[Block, np.ndarray]], clock: Clo
     """The parameters, initial states and options of the nodes of `parts`, as the core takes them."""
     options = getattr(core, "options", ())
     params: dict[str, Any] = {}
-    for key in (*core.parameters, *(k for k in core.states if k in parts[0][0].shared), *options):
+    own = [k for k in core.parameters if k not in core.of_kernel]
+    for key in (*own, *(k for k in core.states if k in parts[0][0].shared), *options):
         if key == "allow_offgrid_times":
             continue  # the ledger's times are on the grid
         if np.ndim(parts[0][0].value(key, int(parts[0][1][0]))):
             value = _lists(key, core, parts, clock)
         else:
-            value = _numbers(key, parts)
+            value = _numbers(core, key, parts)
         if value is not None:
             params[key] = value
     return params
 
 
-def _numbers(key: str, parts: list[tuple[Block, np.ndarray]]) -> Any:
+def _numbers(core: type[Any], key: str, parts: list[tuple[Block, np.ndarray]]) -> Any:
+    declared = core.parameters.get(key)
+    if declared is not None and declared.choices:
+        return declared.chosen(np.array([v for block, places in parts for v in block.column(key, places)]))
     columns = [block.array(key, places) for block, places in parts]
     values = columns[0] if len(columns) == 1 else np.concatenate(columns)
     if key == "stop":
         values = np.where(values > 1e300, np.inf, values)
+    if key == "f_target":
+        values = values * 1000.0
     if key == "V_min":
         values = np.where(values < -1e300, -np.inf, values)
     return float(values[0]) if len(values) >= PLAIN_FROM and (values == values[0]).all() else values

@@ -182,6 +182,8 @@ def batches_of(kernel: Kernel, found: Found, model: SynapseModel, spec: Mapping[
     own = spec.keys() - {"weight", "delay", "synapse_model", "synapse_label"}
     synapse_check(model, {**values, **({"weight": weight} if own else {})})  # as NEST, which looks at nothing else alone
     columns = {"weight": weight, "delay": delay, "receptor": receptor, "label": label}
+    if model.core.eager and (np.round(np.asarray(delay) / h) != 1).any():
+        raise impossible("eprop synapses currently require a delay of one simulation step")
     out = []
     for kind, chosen in _kinds(kernel, found, model, receptor):
         pick = slice(None) if chosen is None else chosen
@@ -264,7 +266,7 @@ def _kinds(kernel: Kernel, found: Found, model: SynapseModel, receptor: Any) -> 
         if kind in ("neurons", "spikes_in", "current_in"):
             if model.hpc and np.any(mine):
                 raise impossible("Only rport==0 allowed for HPC synapses. Use normal synapse models instead.")
-            _check_receptor(post, mine, kernel.blocks[combo % len(firsts)], places, kind)
+            _check_receptor(post, mine, kernel.blocks[combo % len(firsts)], places, kind, model)
         kinds.setdefault(kind, []).append(k)
     if len(kinds) == 1:
         return [(next(iter(kinds)), None)]
@@ -303,6 +305,8 @@ def _kind(kernel: Kernel, pre: Any, post: Any, model: SynapseModel) -> str:
             raise impossible(f"Cannot connect to {post.name} by {model.name}: it does not support STDP synapses.")
     if not issubclass(post.core, Neuron):
         raise impossible(f"Cannot connect {pre.name} to {post.name}: it takes no input.")
+    if post.core.teaches and model.core.reads_post:
+        raise impossible(f"Cannot connect to {post.name} by {model.name}: it does not support STDP synapses.")
     if post.core.routing is Routing.NONE:
         current = issubclass(pre.core, Drive) and pre.core.kind == "current"
         raise impossible(f"The target node or synapse model does not support {'current' if current else 'spike'} input.")
@@ -313,6 +317,8 @@ def _kind(kernel: Kernel, pre: Any, post: Any, model: SynapseModel) -> str:
             raise impossible(f"Cannot connect {pre.name} to {post.name}: it takes no current.")
         return "current_in" if pre.core.kind == "current" else "spikes_in"
     assert issubclass(pre.core, (Neuron, Source))
+    if model.core.eager and post.core.teaches != model.core.eager:
+        raise impossible(f"The target node {post.name} does not support {model.name}.")
     return "neurons"
 
 
@@ -337,11 +343,15 @@ def _check_modulated(kernel: Kernel, model: SynapseModel, spec: Mapping[str, Any
         raise NESTErrors.BadProperty("No volume transmitter has been assigned to the dopamine synapse.")
 
 
-def _check_receptor(post: Any, receptor: Any, block: Any, places: np.ndarray, kind: str) -> None:
+def _check_receptor(post: Any, receptor: Any, block: Any, places: np.ndarray, kind: str, model: SynapseModel) -> None:
     low, high = int(np.min(receptor)), int(np.max(receptor))
     if kind == "current_in":
         if low < 0 or high >= post.core.current_receptors:
             raise NESTErrors.UnknownReceptorType(f"Receptor type {high} is not available in {post.name}.")
+        return
+    if issubclass(model.core, Coupling) and model.core.signal in post.core.signal_ports:
+        if low < 1 or high > len(post.core.signal_ports[model.core.signal]):
+            raise NESTErrors.UnknownReceptorType(f"Receptor type {low if low < 1 else high} is not available in {post.name}.")
         return
     if post.core.routing is Routing.PORTS:
         ports = np.array([len(block.value("tau_syn", int(p))) for p in np.unique(places)])

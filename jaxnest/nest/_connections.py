@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxnest.nest._device_rules import any_devices
+from jaxnest.nest._eprop import OWN, has_optimizer, own_optimizer, shown_optimizers
 from jaxnest.nest._errors import NESTErrors, type_mismatch, unread_keys
 from jaxnest.nest._kernel import kernel
 from jaxnest.nest._ledger import Batch, in_range, rounded_up, synapse_check
@@ -106,8 +107,11 @@ class SynapseCollection:
             fixed["sizeof"] = batch.model.sizeof
         if key in fixed and key not in batch.values:  # stdp_facetshw_synapse_hom has a synapse_id of its own
             return [fixed[key]] * n
-        if key in batch.model.core.common:
+        if key in batch.model.core.common and key != "optimizer":
             raise KeyError(key)
+        if has_optimizer(batch.model) and key == "optimizer":
+            m, v = (self._of_batch(batch, k, places) for k in OWN)
+            return shown_optimizers(kernel.models.synapses[batch.model.name], m, v)
         if key == "synapse_label":
             if not batch.model.labelled:
                 raise KeyError(key)
@@ -126,6 +130,8 @@ class SynapseCollection:
         keys = set()
         for batch, _, _ in self._parts():
             keys |= {*_FIXED, "weight", "delay", *batch.values} - set(batch.model.core.common)
+            if has_optimizer(batch.model):
+                keys = (keys - set(OWN)) | {"optimizer"}
             if batch.model.sizeof is not None:
                 keys.add("sizeof")
             if batch.model.labelled:
@@ -185,6 +191,7 @@ class SynapseCollection:
         elif kwargs and params:
             raise TypeError("must either provide params or kwargs, but not both.")
         if isinstance(params, list | tuple) and all(isinstance(p, dict) for p in params):
+            params = [self._flat(p) for p in params]
             if not all(p.keys() == params[0].keys() for p in params):
                 for one, p in zip(self, params, strict=True):
                     one.set(p)
@@ -192,7 +199,14 @@ class SynapseCollection:
             params = {key: [p[key] for p in params] for key in params[0]}
         if not isinstance(params, dict):
             raise TypeError("params must be a dict or a list of dicts")
-        self._set(params)
+        self._set(self._flat(params))
+
+    def _flat(self, params: dict[str, Any]) -> dict[str, Any]:
+        """`params` with the properties of optimisers as the core has them."""
+        if "optimizer" not in params:
+            return params
+        model = next(self._parts())[0].model
+        return own_optimizer(kernel.models.synapses[model.name], params)
 
     def _set(self, params: dict[str, Any]) -> None:
         columns = {key: self._column(key, value) for key, value in params.items()}

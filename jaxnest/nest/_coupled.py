@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from jaxnest.devices._base import Device
 from jaxnest.nest._device_rules import impossible
 from jaxnest.nest._errors import NESTErrors
 from jaxnest.nest._models import NodeModel, SynapseModel
 from jaxnest.neurons._base import Neuron
+from jaxnest.synapses import rate_connection_delayed
 from jaxnest.synapses._base import Coupling
+
+if TYPE_CHECKING:
+    from jaxnest.nest._kernel import Kernel
+    from jaxnest.nest._ledger import Batch
 
 #: what NEST's messages say to a delay, and how they call what a model carries
 _NO_DELAY = {
@@ -20,11 +26,43 @@ _NO_DELAY = {
 }
 _CARRIED = {
     "diffusion_connection": "diffusion",
+    "eprop_learning_signal_connection": "learning signal",
+    "eprop_learning_signal_connection_bsshslm_2020": "learning signal",
     "gap_junction": "gap junction",
     "rate_connection_delayed": "delayed rate",
     "rate_connection_instantaneous": "instantaneous rate",
     "sic_connection": "slow inward current",
 }
+
+
+class rate_connection_ahead(rate_connection_delayed):
+    """Carries the rate of a device. NEST hands it on at once: to those nodes that it advances later in the same step, in that step."""
+
+    lead = 1
+
+
+def ahead(kernel: Kernel, batch: Batch, places: np.ndarray) -> np.ndarray:
+    """Which connections of a batch carry what a device sends to a node that NEST advances later in a step (or that keeps it for later).
+
+    **Raises:** `NotImplemented` for a rate neuron that is advanced earlier, with the shortest delay: NEST's result depends on how long its buffers are.
+    """
+    out = np.zeros(len(places), bool)
+    if not issubclass(batch.model.core, Coupling):
+        return out
+    pre, post = batch.pre[places], batch.post[places]
+    device = np.zeros(len(places), bool)
+    for block, here, _ in kernel.blocks_of(pre):
+        device[here] = issubclass(block.model.core, Device)
+    out = device & (pre < post)
+    for block, here, _ in kernel.blocks_of(post):
+        late = device[here] & ~out[here] & (not block.model.core.teaches)
+        delays = np.broadcast_to(batch.delay, len(batch))[places[here]]
+        if (late & (delays <= kernel.min_delay + 1e-9)).any():
+            raise NESTErrors.NotImplemented(
+                f"{block.model.name}: create the step_rate_generators before the neurons that hear them"
+            )
+        out[here] |= late
+    return out
 
 
 def check_coupled(model: SynapseModel, given: Mapping[str, Any]) -> None:
@@ -44,7 +82,9 @@ def check_ends(pre: NodeModel, post: NodeModel, model: SynapseModel) -> None:
     assert issubclass(core, Coupling)
     if not issubclass(pre.core, Neuron) or core.signal not in pre.core.emits:
         raise impossible(f"The source node does not support {_CARRIED[core.name]} output.")
-    if not issubclass(post.core, Neuron) or not set(core.channels) <= set(post.core.hears):
+    ports = post.core.signal_ports.get(core.signal, ()) if issubclass(post.core, Neuron) else ()
+    instant = not core.delayed and (ports or pre.core.emits_new)
+    if instant or not issubclass(post.core, Neuron) or not (ports or set(core.channels) <= set(post.core.hears)):
         raise impossible(f"The target node or synapse model does not support {_CARRIED[core.name]} input.")
 
 

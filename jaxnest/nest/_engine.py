@@ -158,7 +158,7 @@ class Engine(Layout):
     def _write(self, pop: Pop, block: Block, places: np.ndarray, names: list[str], renewed: Mapping[str, float]) -> None:
         core = pop.core.model
         parts = [(b, p - b.first) for b, p in self._parts(pop)]
-        if issubclass(core, Device):
+        if issubclass(core, Device) and not issubclass(core, Neuron):
             wanted = params_of(core, parts, Clock.of(self.kernel))
             try:
                 self.sim.set(pop.core, **{k: wanted[k] for k in names if k in wanted})

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxnest.nest._clock import Clock
 from jaxnest.nest._errors import NESTErrors
-from jaxnest.nest._models import ALIASED, ALIASES
+from jaxnest.nest._models import ALIASED, ALIASES, PER_MS
 
 if TYPE_CHECKING:
     from jaxnest.nest._kernel import Kernel
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _FLAGS = ("precise_times", "shift_now_spikes", "allow_offgrid_times")
 #: generators of a value that changes at given times: the keys of times and values, and how NEST's messages call them
 _STEPPED = {
+    "step_rate_generator": ("amplitude_times", "amplitude_values", "Amplitude"),
     "step_current_generator": ("amplitude_times", "amplitude_values", "Amplitude"),
     "inhomogeneous_poisson_generator": ("rate_times", "rate_values", "Rate"),
 }
@@ -36,6 +37,8 @@ def settled(name: str, old: Mapping[str, Any], new: Mapping[str, Any], clock: Cl
         return _stepped(name, old, new, clock, now)
     if name in ALIASED:
         return _aliased(new)
+    if "f_target" in new and name in PER_MS:
+        return {"f_target": new["f_target"] / 1000.0}
     if name == "noise_generator" and "dt" in new and not (clock.nearest(new["dt"])[1] and new["dt"] > 0):
         raise NESTErrors.StepMultipleRequired(
             f"The time property dt = {new['dt']:g} ms of model noise_generator must be a multiple of the resolution "
@@ -122,7 +125,7 @@ def settle(
 ) -> dict[str, tuple[Any, bool]]:
     """`columns` (see `Kernel.set_nodes`) with what `settled` makes of them."""
     core = block.model.core.name
-    if core not in ("spike_generator", "noise_generator", *_STEPPED, *ALIASED):
+    if core not in ("spike_generator", "noise_generator", *_STEPPED, *ALIASED, *PER_MS):
         return columns
     clock, now = Clock.of(kernel), kernel.steps
 

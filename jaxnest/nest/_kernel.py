@@ -246,7 +246,9 @@ class Kernel:
         if touched:
             numbers = {}
             for k in (*model.core.parameters, *model.states):
-                if k in columns:
+                if k in model.core.of_kernel:
+                    numbers[k] = [self.settings.values[k]] * len(places)
+                elif k in columns:
                     values, several = columns[k]
                     numbers[k] = values if several else [values] * len(places)
                 else:

@@ -13,7 +13,7 @@ from jaxnest.devices._base import Device, Drive, Recorder, Source
 from jaxnest.errors import ConfigurationError
 from jaxnest.nest._clock import Clock
 from jaxnest.nest._columns import PLAIN_FROM, by_sizes, joined, params_of
-from jaxnest.nest._coupled import unset
+from jaxnest.nest._coupled import ahead, rate_connection_ahead, unset
 from jaxnest.nest._errors import NESTErrors
 from jaxnest.nest._ledger import Batch, Block
 from jaxnest.neurons._base import Neuron, Routing
@@ -75,7 +75,7 @@ class Layout:
             places = np.arange(block.n)
             if issubclass(core, Recorder):
                 continue
-            if issubclass(core, Device):
+            if issubclass(core, Device) and not issubclass(core, Neuron):
                 places = places[used[block.first + places]]
             if issubclass(core, Source):
                 self.precise += [block.first + int(p) for p in places if block.value("precise_times", int(p))]
@@ -88,6 +88,7 @@ class Layout:
             ids = np.concatenate([block.first + places for block, places in parts])
             try:
                 params = params_of(core, parts, Clock.of(k))
+                params |= {key: k.settings.values[key] for key in core.of_kernel}
                 name = f"{core.name}#{len(self.pops)}"
                 pop = self.net.create(core, len(ids), name=name, frozen=self.frozen[ids], **params)
             except ConfigurationError as fault:
@@ -113,12 +114,13 @@ class Layout:
             drives = batch.kind in ("spikes_in", "current_in")
             source = self.pop_of[batch.pre[alive]] if drives else np.zeros(1, np.int32)
             code = source * len(inputs) + input_of[self.pop_of[batch.post[alive]]]
+            code = 2 * code + ahead(self.kernel, batch, alive)
             codes = np.flatnonzero(np.bincount(code))
             for each in codes:
                 chosen = alive if len(codes) == 1 else alive[code == each]
                 name = "static" if plain else batch.model.name
-                pre = int(each) // len(inputs) if drives else -1
-                key = (batch.kind, name, pre, inputs[each % len(inputs)], number if large else -1)
+                pre = int(each) // 2 // len(inputs) if drives else -1
+                key = (batch.kind, name, pre, inputs[each // 2 % len(inputs)], number if large else -1, bool(each % 2))
                 groups.setdefault(key, []).append((batch, chosen))
         self.wired: list[Wired] = []
         self.find: dict[int, list[tuple[int, int, np.ndarray]]] = {}
@@ -148,14 +150,15 @@ class Layout:
             columns["weight"] = np.full(n, columns["weight"])
         extra: dict[str, Any] = {k: now[k] for k in model.core.common if k != "weight"}
         if issubclass(model.core, Coupling):
-            receptor = None
+            ports = any(model.core.signal in pop.model.signal_ports for pop, _ in post)  # type: ignore[attr-defined]
+            receptor = receptor if ports else None
             columns = {k: v for k, v in columns.items() if k not in unset(model)}
         if model.core.static:
             columns = {k: columns[k] for k in ("weight", "delay")}
             core: Any = "static_synapse"
             extra = {}
         else:
-            core = model.core
+            core = rate_connection_ahead if key[5] else model.core
         name = f"{key[1]}#{len(self.wired)}"
         self._heed_signs(name, columns)
         recorder = None
@@ -233,7 +236,9 @@ class Layout:
                 old = self.sampled.get(int(node), (setting, np.zeros(0, np.int32)))[1]
                 self.sampled[int(node)] = setting, np.concatenate([old, targets])
                 wanted.setdefault(setting, []).append(targets)
-        stimulators = np.array([issubclass(p.core.model, Device) for p in self.pops], bool)
+        stimulators = np.array(
+            [issubclass(p.core.model, Device) and not issubclass(p.core.model, Neuron) for p in self.pops], bool
+        )
         for number, (setting, lists) in enumerate(wanted.items()):
             fields, interval, offset = setting
             ids = np.unique(np.concatenate(lists))

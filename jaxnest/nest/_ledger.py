@@ -131,7 +131,7 @@ def check_values(model: NodeModel, columns: Mapping[str, Sequence[Any]], n: int,
     try:
         values = {}
         for key, p in core.parameters.items():
-            column = columns[key]
+            column = p.chosen(list(columns[key])) if p.choices else columns[key]
             if p.dim is None:
                 values[key] = checked(f"{owner}: {key}", p, np.asarray(column, float), n, None)
             elif len({len(v) for v in column}) == 1:

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxnest._values import Values
 from jaxnest.devices import devices
-from jaxnest.devices._base import Device, Drive, Recorder, Source
+from jaxnest.devices._base import Device, Recorder, Source
 from jaxnest.nest._errors import NESTErrors
 from jaxnest.nest._nest_models import NODE_MODELS, connection_size
 from jaxnest.neurons import neurons
@@ -46,6 +46,17 @@ _HIDDEN = frozenset(
         "current",
         "next_draw",
         "phase",
+        "amplitude",
+        "i_in",
+        "z",
+        "f_av",
+        "n_spikes",
+        "last_event",
+        "flush",
+        "regularisation",
+        "before_psi",
+        "before_regularisation",
+        "before_error",
     ]
 )
 #: what every node has, and cannot be set
@@ -61,14 +72,17 @@ NODE_KEYS: Mapping[str, Any] = {
     "thread_local_id": -1,
     "vp": -1,
 }
+_FORCED_KEYS: Mapping[str, Any] = {
+    "ignore_and_spike": False,
+    "ignore_and_spike_interval": 100.0,
+    "ignore_and_spike_offset": 1.0,
+}
 _NEURON_KEYS: Mapping[str, Any] = {
     "Ca": 0.0,
     "beta_Ca": 0.001,
     "tau_Ca": 10000.0,
     "archiver_length": 0,
-    "ignore_and_spike": False,
-    "ignore_and_spike_interval": 100.0,
-    "ignore_and_spike_offset": 1.0,
+    **_FORCED_KEYS,
     "post_trace": 0.0,
     "synaptic_elements": {},
     "t_spike": -1.0,
@@ -99,6 +113,14 @@ READ_ONLY = frozenset(NODE_KEYS) - {"frozen"} | {
     "capacity",
     "noise",
     "noisy_rate",
+    "V_th_adapt",
+    "surrogate_gradient",
+    "learning_signal",
+    "error_signal",
+    "readout_signal",
+    "readout_signal_unnorm",
+    "target_signal",
+    "receptor_types",
 }
 #: signals that NEST finds by waveform relaxation
 _RELAXED = frozenset(c.signal for c in cast(Iterable[type], synapses.values()) if issubclass(c, Coupling) and not c.delayed)
@@ -110,6 +132,8 @@ RENEWED: Mapping[str, tuple[str, float, str]] = {
 #: other names of parameters of rate neurons, of old
 ALIASES: Mapping[str, str] = {"mean": "mu", "std": "sigma"}
 ALIASED = frozenset(m.name for m in neurons.values() if issubclass(m, Integrating))
+#: models whose target rate is given in spikes/s, and kept in spikes/ms
+PER_MS = frozenset(m.name for m in neurons.values() if "f_target" in m.parameters)
 MAX_SYNAPSE_MODELS = 511
 _CURRENT_RECORDABLES = ("ac_generator", "dc_generator", "noise_generator", "step_current_generator")
 
@@ -159,7 +183,9 @@ class NodeModel:
     @property
     def relaxed(self) -> bool:
         """Whether NEST may use waveform relaxation for it."""
-        return issubclass(self.core, Neuron) and not _RELAXED.isdisjoint(self.core.emits)
+        if not issubclass(self.core, Neuron) or issubclass(self.core, Device) or self.core.emits_new:
+            return False
+        return not _RELAXED.isdisjoint(self.core.emits)
 
     def recordables(self, values: Mapping[str, Any] | None = None) -> list[str]:
         """What a multimeter may read of a node with these values."""
@@ -216,7 +242,8 @@ class Registry:
             found.nodes[name] = NodeModel(name, core, number, node_defaults(core))
         number = 0
         for name, synapse in sorted(synapses.items()):
-            for suffix in ("",) if issubclass(synapse, Coupling) else ("", "_hpc", "_lbl"):
+            variants = ("", "_hpc") if synapse.eager else ("", "_hpc", "_lbl")
+            for suffix in ("",) if issubclass(synapse, Coupling) else variants:
                 found.synapses[name + suffix] = SynapseModel(
                     name + suffix,
                     synapse,
@@ -247,21 +274,29 @@ def node_defaults(core: type[Any]) -> dict[str, Any]:
     """What `GetDefaults` shows of a node model and nodes begin with, bookkeeping not included."""
     found: dict[str, Any] = {}
     for key, p in core.parameters.items():
+        if key in core.of_kernel:
+            continue
+        if p.choices:
+            found[key] = p.choices[int(p.default)]  # type: ignore[arg-type]
+            continue
+        if key == "f_target":  # which NEST keeps, and shows, in spikes/ms
+            found[key] = p.default / 1000.0  # type: ignore[operator]
+            continue
         value = np.array(p.default, float) if p.dim is not None else p.default
         found[key] = _LARGEST if key == "stop" and value == np.inf else bool(value) if p.flag else value
-        if key == "V_min" and core.name in ("iaf_psc_delta", "izhikevich"):
+        if key == "V_min" and (core.name in ("iaf_psc_delta", "izhikevich") or core.teaches):
             found[key] = -_LARGEST
-    plain = Values({k: np.asarray(v, float) for k, v in found.items()})
+    plain = Values({k: np.asarray(v, float) for k, v in found.items() if not isinstance(v, str)})
     for key, s in core.states.items():
         if key in _HIDDEN or issubclass(core, Device):
             continue
         value = s.init(plain) if callable(s.init) else found[s.init] if isinstance(s.init, str) else s.init
         found[key] = float(np.asarray(value)) if np.ndim(value) == 0 else np.asarray(value, float)
-    if issubclass(core, Neuron):
+    if issubclass(core, Neuron) and not issubclass(core, Device):
         if not (core.sends or core.emits):
             return {key: int(value) for key, value in found.items()} | {"frozen": False}  # NEST counts in whole numbers
-        if "tau_minus" in core.parameters:
-            found |= _NEURON_KEYS
+        keys = (_FORCED_KEYS if core.may_flush else {}) if core.teaches else _NEURON_KEYS if "tau_minus" in core.parameters else {}
+        found |= keys
     found |= _extra(core, found)
     return found | {"frozen": False}
 
@@ -276,12 +311,14 @@ def _extra(core: type[Any], found: Mapping[str, Any]) -> dict[str, Any]:
         times = {"spike_times": np.zeros(0), "spike_weights": np.zeros(0), "spike_multiplicities": np.zeros(0, np.int64)}
         flags = {"allow_offgrid_times": False, "precise_times": False, "shift_now_spikes": False}
         return times | flags | {"label": "", "stimulus_source": ""}
-    if issubclass(core, Drive):
+    if issubclass(core, Device):
         more = {"y_0": 0.0, "y_1": 0.0} if core.name in ("ac_generator", "noise_generator") else {}
         offgrid = {"allow_offgrid_times": False} if "allow_offgrid_times" in core.options else {}
         return {"label": "", "stimulus_source": ""} | more | offgrid
     if issubclass(core, Integrating):
         return {alias: found[key] for alias, key in ALIASES.items()}
+    if core.signal_ports:
+        return {"receptor_types": {name: k + 1 for names in core.signal_ports.values() for k, name in enumerate(names)}}
     if core.routing is Routing.COUNT:
         return {"flush_event_send_interval": float("inf")}
     return {}
@@ -290,7 +327,7 @@ def _extra(core: type[Any], found: Mapping[str, Any]) -> dict[str, Any]:
 def synapse_defaults(core: type[Synapse]) -> dict[str, Any]:
     """What new connections begin with."""
     found: dict[str, Any] = {"weight": 1.0, "delay": 1.0, "receptor_type": 0}
-    found |= {k: p.default for k, p in core.parameters.items()}
+    found |= {k: bool(p.default) if p.flag else p.default for k, p in core.parameters.items()}
     for key, s in core.states.items():
         if key not in core.inner:
             found[key] = found[s.init] if isinstance(s.init, str) else float(np.asarray(s.init))

@@ -115,7 +115,8 @@ RULES = [
 ]
 RNG_TYPES = ["Philox_32", "Philox_64", "Threefry_32", "Threefry_64", "mt19937", "mt19937_64"]
 _SURVIVE = ("data_path", "data_prefix")  # what NEST's ResetKernel leaves as it is
-_NOT_YET = {"structural_plasticity_synapses", "eprop_learning_window", "eprop_update_interval", "eprop_reset_neurons_on_update"}
+_NOT_YET = {"structural_plasticity_synapses"}
+_EPROP = {"eprop_learning_window", "eprop_update_interval", "eprop_reset_neurons_on_update"}
 
 
 class Settings:
@@ -214,6 +215,7 @@ class Settings:
         self._check_resolution(new)
         self._check_buffers(new)
         self._check_relaxation(new)
+        self._check_eprop(new)
         delays = self._delays(new)
         if new.pop("biological_time", None) == 0 and k.steps:
             raise NESTErrors.NotImplemented("biological_time: NEST can set it back to 0, jaxnest does not yet")
@@ -224,6 +226,8 @@ class Settings:
             publish(k.verbosity, VerbosityLevel.ERROR, text, "IOManager::set_status")
         self.user_delays = delays
         self.values.update(new)
+        if new.keys() & _EPROP:
+            k.structure_changed()
         if "resolution" in new:
             k.models.round_delays(new["resolution"])
         if "total_num_virtual_procs" in new:
@@ -269,6 +273,15 @@ class Settings:
         v = self.values
         most = int(v["wfr_max_iterations"]) if v["use_wfr"] else 0
         return Relaxation(float(v["wfr_tol"]), most, int(v["wfr_interpolation_order"]))
+
+    def _check_eprop(self, new: dict[str, Any]) -> None:
+        interval = new.get("eprop_update_interval", self.values["eprop_update_interval"])
+        window = new.get("eprop_learning_window", 1.0)
+        for name, value in (("eprop_update_interval", interval), ("eprop_learning_window", window)):
+            if not value > 0:
+                raise NESTErrors.KernelException(f"{name} > 0 required.")
+        if "eprop_learning_window" in new and window > interval:
+            raise NESTErrors.KernelException("eprop_learning_window <= eprop_update_interval required.")
 
     def _check_relaxation(self, new: dict[str, Any]) -> None:
         """Check the settings of waveform relaxation: without it, its interval is the resolution."""

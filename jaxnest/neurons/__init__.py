@@ -4,6 +4,14 @@ from jaxnest.neurons.aeif_cond_alpha import aeif_cond_alpha
 from jaxnest.neurons.aeif_cond_alpha_astro import aeif_cond_alpha_astro
 from jaxnest.neurons.aeif_cond_exp import aeif_cond_exp
 from jaxnest.neurons.astrocyte_lr_1994 import astrocyte_lr_1994
+from jaxnest.neurons.eprop_iaf import eprop_iaf
+from jaxnest.neurons.eprop_iaf_adapt import eprop_iaf_adapt
+from jaxnest.neurons.eprop_iaf_adapt_bsshslm_2020 import eprop_iaf_adapt_bsshslm_2020
+from jaxnest.neurons.eprop_iaf_bsshslm_2020 import eprop_iaf_bsshslm_2020
+from jaxnest.neurons.eprop_iaf_psc_delta import eprop_iaf_psc_delta
+from jaxnest.neurons.eprop_iaf_psc_delta_adapt import eprop_iaf_psc_delta_adapt
+from jaxnest.neurons.eprop_readout import eprop_readout
+from jaxnest.neurons.eprop_readout_bsshslm_2020 import eprop_readout_bsshslm_2020
 from jaxnest.neurons.gauss_rate import gauss_rate_ipn, rate_transformer_gauss
 from jaxnest.neurons.gif_psc_exp import gif_psc_exp
 from jaxnest.neurons.hh_cond_beta_gap_traub import hh_cond_beta_gap_traub
@@ -35,6 +43,14 @@ neurons = {
         aeif_cond_alpha_astro,
         aeif_cond_exp,
         astrocyte_lr_1994,
+        eprop_iaf,
+        eprop_iaf_adapt,
+        eprop_iaf_adapt_bsshslm_2020,
+        eprop_iaf_bsshslm_2020,
+        eprop_iaf_psc_delta,
+        eprop_iaf_psc_delta_adapt,
+        eprop_readout,
+        eprop_readout_bsshslm_2020,
         gauss_rate_ipn,
         gif_psc_exp,
         hh_cond_beta_gap_traub,

@@ -64,7 +64,8 @@ class Env:
     `uniform(draw)` gives one random number in [0, 1) a neuron, the same for the same seed, step and neuron, `normal(draw)` one of a
     standard normal distribution (None where models are traced for C++).
     `solver` is ``"adaptive"`` (GSL's RKF45, as NEST) or ``"fixed"`` (`substeps` equal RKF45 steps). `reset` says whether the
-    surrogate derivative flows through resets (``"attached"``) or not (``"detached"``).
+    surrogate derivative flows through resets (``"attached"``) or not (``"detached"``). `step` is the number of the step (None where
+    models are traced for C++).
     """
 
     h: Any
@@ -74,6 +75,7 @@ class Env:
     substeps: int = 1
     reset: str = "detached"
     normal: Callable[[int], Any] | None = None
+    step: Any = None
 
     def choose(self, spike: Any, at_spike: Any, otherwise: Any) -> Any:
         """`at_spike` where `spike` > 0, else `otherwise`: a reset. The surrogate derivative does not flow through it unless it is attached.
@@ -97,7 +99,12 @@ class Neuron(Declared):
 
     Neurons may also be coupled by continuous signals (see `jaxnest.synapses._base.Coupling`): `emits` names those that a model
     sends, which `signal` computes, `hears` the channels of those that it takes. A signal is transformed by `heard`, with the
-    parameters of the neuron that hears it, before it is weighted.
+    parameters of the neuron that hears it, before it is weighted. Where connections' receptors tell which channel a signal goes to,
+    `signal_ports` has the channels of the receptors 1, 2 ..., by signal.
+
+    Synapses that learn in every step (see `jaxnest.synapses._base.Synapse.eager`) reach only models that teach their kind,
+    `teaches`: `shows` is what they see of their target at the end of a step, and `flushes` whether a source ends in it the time that
+    synapses count from its last spike, as NEST's flush events do.
     """
 
     recordables: tuple[str, ...] = ()
@@ -112,6 +119,11 @@ class Neuron(Declared):
     #: whether its signals in a step depend on what it hears in this step: then they are found by iterations (`waveform`)
     relaxed: bool = False
     hears: tuple[str, ...] = ()
+    signal_ports: Mapping[str, tuple[str, ...]] = {}
+    #: whether signals have the values of a step's end (a delay then counts from there), else of its beginning
+    emits_new: bool = False
+    teaches: str = ""
+    may_flush: bool = False
     current_receptors: int = 1
     stochastic: bool = False
     #: whether a spike is where V_m reaches a fixed threshold, after which it is held at V_reset while `refractory` > 0
@@ -142,6 +154,17 @@ class Neuron(Declared):
     def waveform(cls, p: Values, k: Values, before: Values, after: Values, signals: Values, env: Env, order: int) -> Values:
         """The signals (terms, N) of N `relaxed` neurons in a step that led from the states `before` to `after`, in which they heard `signals`;
         of an interpolation `order` of 0, 1 or 3."""
+        raise NotImplementedError
+
+    @staticmethod
+    def shows(p: Values, k: Values, s: Values, heard: Values, env: Env) -> Values:
+        """What synapses that learn in every step see of N neurons, (N,) each, when the step ``env.step`` ends, with the states `s` and
+        what is heard at that time."""
+        raise NotImplementedError
+
+    @staticmethod
+    def flushes(p: Values, k: Values, s: Values) -> Any:
+        """Which of N neurons, (N,), send a flush event in the step that ended with the states `s`."""
         raise NotImplementedError
 
     @staticmethod

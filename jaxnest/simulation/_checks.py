@@ -12,7 +12,7 @@ from jaxnest._time import as_steps, steps_up
 from jaxnest.connectivity import rules
 from jaxnest.connectivity.sampling import Drawing
 from jaxnest.connectivity.values import PerConnection, smallest_unsigned
-from jaxnest.devices._base import Drive, Recorder, Source
+from jaxnest.devices._base import Device, Drive, Recorder, Source
 from jaxnest.devices.recorders import multimeter, spike_recorder, weight_recorder
 from jaxnest.devices.volume_transmitter import volume_transmitter
 from jaxnest.errors import ConfigurationError
@@ -63,7 +63,7 @@ def on_grid(
     **Raises:** `ConfigurationError` for a time off the grid.
     """
     values = dict(values)
-    if issubclass(cls, Neuron):
+    if issubclass(cls, Neuron) and not issubclass(cls, Device):
         return values
     for key, parameter in cls.parameters.items():
         if parameter.unit != "ms":
@@ -93,7 +93,10 @@ def as_frozen(model: type[Any], owner: str, n: int, given: Any) -> np.ndarray | 
     return np.broadcast_to(mask, n)
 
 
-def check_receptor(name: str, post: Nodes, receptor: Any, drives: list[Population], drawing: Drawing) -> np.ndarray:
+def check_receptor(
+    name: str, post: Nodes, receptor: Any, drives: list[Population], drawing: Drawing, model: type[Synapse]
+) -> np.ndarray:
+    heard = [_signal_ports(pop, model) for pop, _ in post]
     ports = {pop.dims[pop.model.ports_dim] for pop, _ in post if _routing(pop) is Routing.PORTS}  # type: ignore[attr-defined]
     current = bool(drives) and all(d.model.kind == "current" for d in drives)  # type: ignore[attr-defined]
     value = np.asarray(0 if receptor is None else receptor)
@@ -108,6 +111,9 @@ def check_receptor(name: str, post: Nodes, receptor: Any, drives: list[Populatio
         highest = min(pop.model.current_receptors for pop, _ in post) - 1  # type: ignore[attr-defined]
         if (value < 0).any() or (value > highest).any():
             raise ConfigurationError(f"{name}.receptor={receptor!r}: currents to {post.parts[0][0]!r} take 0 ... {highest}")
+    elif any(heard):
+        if (value < 1).any() or (value > min(map(len, heard))).any():
+            raise ConfigurationError(f"{name}.receptor={receptor!r} must be in 1 ... {max(map(len, heard))}: {heard[0]}")
     elif ports:
         highest = min(ports)
         if len({_routing(pop) for pop, _ in post}) > 1:
@@ -122,6 +128,11 @@ def check_receptor(name: str, post: Nodes, receptor: Any, drives: list[Populatio
     elif value.any():
         raise ConfigurationError(f"{name}.receptor={receptor!r}: the target has no ports; leave it out")
     return value.astype(smallest_unsigned(value.max(initial=0)))
+
+
+def _signal_ports(pop: Population, model: type[Synapse]) -> tuple[str, ...]:
+    """The channels, by receptor, in which a population hears what couplings of a model carry; () if it is not by receptor."""
+    return pop.model.signal_ports.get(model.signal, ()) if issubclass(model, Coupling) else ()  # type: ignore[attr-defined, no-any-return]
 
 
 def _routing(pop: Population) -> Routing:
@@ -141,7 +152,7 @@ def check_modulator(
     deaf = [pop for pop, _ in pre if issubclass(pop.model, Neuron) and not (pop.model.sends or pop.model.emits)]
     if deaf:
         raise ConfigurationError(f"{name}: {deaf[0]!r} sends no spikes; give it as modulator= of a projection")
-    if model.reads_post and any(not pop.model.sends for pop, _ in post):  # type: ignore[attr-defined]
+    if model.reads_post and any(pop.model.teaches or not pop.model.sends for pop, _ in post):  # type: ignore[attr-defined]
         raise ConfigurationError(f"{name}: {model.name} needs targets that spike; use a static_synapse")
     if not model.reads_modulator:
         if given is not None:
@@ -166,6 +177,7 @@ def check_coupling(name: str, pre: Nodes, post: Nodes, model: type[Synapse], giv
     if not issubclass(model, Coupling):
         mute = [pop for pop, _ in pre if issubclass(pop.model, Neuron) and pop.model.emits and not pop.model.sends]
         deaf = [pop for pop, _ in post if _routing(pop) is Routing.NONE]
+        check_eager(name, pre, post, model)
         if mute or deaf:
             which = f"{mute[0]!r} sends" if mute else f"{deaf[0]!r} hears"
             raise ConfigurationError(f"{name}: {which} no spikes, which {model.name} passes on; use a coupling")
@@ -174,12 +186,17 @@ def check_coupling(name: str, pre: Nodes, post: Nodes, model: type[Synapse], giv
         if not issubclass(pop.model, Neuron) or model.signal not in pop.model.emits:
             raise ConfigurationError(f"{name}: {pop!r} sends no {model.signal!r}, which {model.name} carries")
     for pop, _ in post:
-        if not set(model.channels) <= set(pop.model.hears):  # type: ignore[attr-defined]
+        ports = _signal_ports(pop, model)
+        if not (ports or set(model.channels) <= set(pop.model.hears)) or (ports and not model.delayed):  # type: ignore[attr-defined]
             raise ConfigurationError(f"{name}: {pop!r} does not hear what {model.name} carries")
     for key, has in (("weight", model.weighted), ("delay", model.delayed)):
         if not has and given[key] is not None:
             raise ConfigurationError(f"{name}.{key}={given[key]!r}: {model.name} has no {key}; leave it out")
-    for key in ("receptor", "weight_recorder"):
+    new = [pop for pop, _ in pre if pop.model.emits_new]  # type: ignore[attr-defined]
+    if new and not model.delayed:
+        raise ConfigurationError(f"{name}: {new[0]!r} sends what it has at the end of a step, which {model.name} cannot carry")
+    by_receptor = any(_signal_ports(pop, model) for pop, _ in post)
+    for key in ("weight_recorder",) if by_receptor else ("receptor", "weight_recorder"):
         if given[key] is not None:
             raise ConfigurationError(f"{name}.{key}={given[key]!r}: {model.name} has none; leave it out")
 
@@ -196,6 +213,26 @@ def check_symmetric(name: str, model: type[Synapse], pre: Nodes, post: Nodes, dr
         raise ConfigurationError(
             f"{name}: a {model.name} goes both ways: connect with make_symmetric=True, or a population with itself, all to all, with one weight"
         )
+
+
+def check_eager(name: str, pre: Nodes, post: Nodes, model: type[Synapse]) -> None:
+    """**Raises:** `ConfigurationError` if targets do not teach what synapses of the `model` learn, or if a node is frozen, whose time stands still."""
+    if not model.eager:
+        return
+    for pop, _ in post:
+        if pop.model.teaches != model.eager:  # type: ignore[attr-defined]
+            raise ConfigurationError(f"{name}: {pop!r} does not support {model.name}")
+    frozen = [pop for pop, _ in (*pre, *post) if pop.frozen is not None]
+    if frozen:
+        raise ConfigurationError(f"{name}: {frozen[0]!r} is frozen, which {model.name} does not allow")
+
+
+def check_one_step(name: str, post: Nodes, model: type[Synapse], delays: PerConnection) -> None:
+    """**Raises:** `ConfigurationError` if the delays (in steps) of synapses that learn in every step, or of signals to what teaches them, are
+    not one step. (NEST takes other delays of such signals, but does not heed them.)"""
+    heard = issubclass(model, Coupling) and any(pop.model.teaches for pop, _ in post)  # type: ignore[attr-defined]
+    if (model.eager or heard) and (delays.all() != 1).any():
+        raise ConfigurationError(f"{name}: {model.name} to {post.parts[0][0]!r} needs a delay of one step")
 
 
 def synapse_values(

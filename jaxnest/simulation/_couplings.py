@@ -70,6 +70,7 @@ def _plans_of(b: Build, proj: Projection, signal: _plan.SignalPlan) -> list[_pla
             target=target.astype(np.int32),
             delay=unsigned(at(proj.delay, rows)),
             ident=rows.astype(np.int32),
+            **({"receptor": at(proj.receptor, rows)} if model.signal in group.model.signal_ports else {}),
         )
         b.layouts.lists[proj.name].append(key)
         degrees = np.bincount(target, minlength=group.n)
@@ -88,18 +89,20 @@ def sent(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The signals (n,) in step `n`, by name, of neurons in the states `nodes`; and what is kept of them, these among it."""
     now: dict[str, Any] = {}
+    rings: dict[str, Any] = {}
     for signal in plan.signals:
         parts = []
-        for key, _ in signal.starts:
+        ring = kept[signal.name] if signal.slots else None
+        for key, start in signal.starts:
             g = plan.group(key)
             value = g.model.signal(bound.params["nodes"][key], bound.constants[key], own(g.model, nodes[key]), env_of(g))
             parts.append(_wide(value[signal.name], g.n))
+            if ring is not None:  # signals of a step's end are those of the step before
+                row = (n - 1 if g.model.emits_new else n) % signal.slots
+                ring = lax.dynamic_update_slice(ring, parts[-1][None].astype(ring.dtype), (row, np.int32(start)))
         now[signal.name] = jnp.concatenate(parts, axis=-1)
-    rings = {
-        signal.name: lax.dynamic_update_index_in_dim(kept[signal.name], now[signal.name], n % signal.slots, 0)
-        for signal in plan.signals
-        if signal.slots
-    }
+        if ring is not None:
+            rings[signal.name] = ring
     return now, rings
 
 
@@ -163,8 +166,8 @@ def carried(
     wires, p = bound.connections[c.key], bound.params["tables"][c.key]
     if c.model.delayed:
         ring = kept[c.model.signal]
-        delay = wires.delay.astype(jnp.int32)
-        x = ring[(n - delay + c.model.lead) % ring.shape[0], wires.source]
+        delay = wires.delay.astype(jnp.int32) - c.model.lead
+        x = ring[(n - delay) % ring.shape[0], wires.source]
         there = n >= delay
     else:
         x, there = now[c.model.signal][..., wires.source], True
@@ -172,6 +175,10 @@ def carried(
         theirs = jax.tree.map(lambda v: v if v.shape[-1] == 1 else v[..., wires.target], bound.params["nodes"][g.key])
         x = g.model.heard(theirs, x)
     values = c.model.carried(p, x)
+    ports = g.model.signal_ports.get(c.model.signal)
+    if ports is not None:
+        total = sum(values.values())
+        values = Values({name: jnp.where(wires.receptor == k + 1, total, 0.0) for k, name in enumerate(ports)})
     return Values({k: jnp.where(there, jnp.broadcast_to(v, (c.n,)), 0) for k, v in values.items()})
 
 

@@ -25,6 +25,7 @@ from jaxnest.simulation._checks import (
     as_frozen,
     check_coupling,
     check_modulator,
+    check_one_step,
     check_receptor,
     check_symmetric,
     check_synapses,
@@ -340,7 +341,8 @@ class Network:
         in_steps = partial(delay_steps, h=self.h, up=model.delay_rounds_up)
         delays = per_connection("delay", 1.0 if delay is None else delay, 2, finish=in_steps)
         check_symmetric(name, model, pre, post, connections, weights)
-        receptor = check_receptor(name, post, receptor, drives, connections)
+        receptor = check_receptor(name, post, receptor, drives, connections, model)
+        check_one_step(name, post, model, delays)
         if "weight" in model.common:
             weights = common(model, weights)
         values = synapse_values(name, model, params, per_connection)

@@ -132,6 +132,11 @@ class TablePlan:
     post_repeats: bool = False
     modulator: tuple[str, int] | None = None
 
+    @property
+    def eager(self) -> bool:
+        """Whether its synapses learn in every step."""
+        return self.model is not None and bool(self.model.eager)
+
 
 class Relaxation(NamedTuple):
     """How the potentials of neurons with gap junctions are found within a step: by iterations, until none changes by more than `tol` (mV), at most

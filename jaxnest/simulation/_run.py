@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnest._cache import enable_compilation_cache
-from jaxnest._declare import Declared, check_together, resolve
+from jaxnest._declare import Declared, Parameter, check_together, resolve
 from jaxnest._time import as_steps
 from jaxnest._values import Values
 from jaxnest.devices._base import Device, Recorder, Source
@@ -222,13 +222,14 @@ class Simulation:
     def _changed(self, name: str, params: Any, state: State, values: dict[str, Any]) -> tuple[Any, State]:
         """Parameters and state of the network with other values of a population or a projection."""
         model = self.network[name].model
-        if issubclass(model, Device):
+        if issubclass(model, Device) and not issubclass(model, Neuron):
             return self._with_device(self.network[name], params, values), state  # type: ignore[arg-type]
         for key, value in values.items():
             if issubclass(model, Synapse) and key in model.common and np.ndim(value):
                 raise ConfigurationError(f"{name}.{key} is common to all synapses of {model.name}: give one number")
             declared = model.parameters.get(key, model.states.get(key))
             if declared is not None:
+                value = declared.chosen(value) if isinstance(declared, Parameter) else value
                 fault = declared.fault(np.asarray(value, np.float64))
                 if fault:
                     raise ConfigurationError(f"{name}.{key}={value!r} {fault}")

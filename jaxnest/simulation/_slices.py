@@ -95,7 +95,7 @@ class Slices:
 
 def ready(plan: Plan, params: Mapping[str, Any], connections: Mapping[str, Any], state: State) -> tuple[Bound, State]:
     """What depends on the parameters alone, and the state as these want it: what a run begins with."""
-    if not plan.dense and any(t.model is not None for t in plan.tables):
+    if any(t.model is not None and (t.eager or not plan.dense) for t in plan.tables):
         params = _no_derivative(params)
     bound = bind(plan, params, connections)
     return bound, rebased(plan, params, flush(plan, bound, state))
@@ -126,7 +126,8 @@ def _no_derivative(params: Any) -> Any:
 
 def _refuse(params: Any) -> Any:
     raise ConfigurationError(
-        "plastic synapses have no derivative with delivery='events'; compile with delivery='dense' to differentiate"
+        "plastic synapses have no derivative with delivery='events'; compile with delivery='dense' to differentiate "
+        "(those with e-prop plasticity have none)"
     )
 
 

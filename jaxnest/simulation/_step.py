@@ -22,6 +22,7 @@ from jaxnest.events.plastic import Trail, deliver_dense, deliver_events
 from jaxnest.events.ring import add, put, read
 from jaxnest.neurons._base import Env, Inputs, Routing
 from jaxnest.simulation._couplings import heard, relaxed, sent
+from jaxnest.simulation._eager import deliver_eager, shown
 from jaxnest.simulation._foreseen import all_known
 from jaxnest.simulation._plan import HERE, DrivePlan, Group, Here, Plan, State
 from jaxnest.simulation._plastic import make_room, rates_of, rule_of, synapse_parameters, updated
@@ -151,7 +152,7 @@ def _joined(parts: Mapping[int, Any]) -> list[tuple[int, Any]]:
 def _env(plan: Plan, g: Group, fire: Any, bound: Bound, key: Any, n: Any) -> Env:
     """What the neurons of a group may use in step `n`."""
     uniform, normal = (partial(draw, key, _NEURON_STREAM, n, bound.ids[g.key]) for draw in (random.uniform, random.normal))
-    return Env(bound.h, fire, uniform, plan.solver, plan.substeps, plan.reset, normal)
+    return Env(bound.h, fire, uniform, plan.solver, plan.substeps, plan.reset, normal, n)
 
 
 def _group_step(g: Group, bound: Bound, s: Values, fault: Any, inputs: Inputs, env: Env, n: Any) -> tuple[Values, Any, Any]:
@@ -232,6 +233,9 @@ def finish_slice(
     if updates:
         tables |= updated(plan, bound, replace(state, history=history), spikes, complete)
     trails = dict(trails)
+    seen = None
+    if any(t.eager for t in plan.tables):
+        seen = shown(plan, bound, state, lambda g, n: _env(plan, g, spiking, bound, state.key, n))
     for t in plan.tables:
         table, p = bound.connections[t.key], bound.params["tables"][t.key]
         if native and queue is not None and plan.deferred(t):
@@ -245,6 +249,11 @@ def finish_slice(
             weight = jnp.ones(1, ring.dtype) if t.counts_events else p.weight
             for events in (spikes,) if t.counts_events else weighted:
                 ring = deliver(ring, events, weight, first, table, t.layout, dense=plan.dense, native=plan.native)
+            continue
+        if seen is not None and t.eager:
+            ring, tables[t.key], trail = deliver_eager(plan, bound, t, state, ring, spikes, seen, trails.get(t.key))
+            if trail is not None:
+                trails[t.key] = trail
             continue
         rule = rule_of(t)
         log_or_window = history.get(t.post_group) if t.model.reads_post else None  # type: ignore[arg-type]
@@ -378,6 +387,11 @@ def _add_drive(plan: Plan, d: DrivePlan, ring: Any, value: Any, weight: Any, col
 def _pick(x: Any, index: Any) -> Any:
     """Values of devices (last axis) for their connections; a single value serves all."""
     return x if x.shape[-1:] in ((), (1,)) else x[..., index]
+
+
+def spiking(x: Any) -> Any:
+    """1 where x >= 0, else 0, without a derivative."""
+    return (x >= 0).astype(x.dtype)
 
 
 def _if(condition: Any, new: Any, old: Any) -> Any:

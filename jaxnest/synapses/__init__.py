@@ -3,6 +3,10 @@
 from jaxnest.synapses.bernoulli_synapse import bernoulli_synapse
 from jaxnest.synapses.cont_delay_synapse import cont_delay_synapse
 from jaxnest.synapses.diffusion_connection import diffusion_connection
+from jaxnest.synapses.eprop_learning_signal_connection import eprop_learning_signal_connection
+from jaxnest.synapses.eprop_learning_signal_connection_bsshslm_2020 import eprop_learning_signal_connection_bsshslm_2020
+from jaxnest.synapses.eprop_synapse import eprop_synapse
+from jaxnest.synapses.eprop_synapse_bsshslm_2020 import eprop_synapse_bsshslm_2020
 from jaxnest.synapses.gap_junction import gap_junction
 from jaxnest.synapses.ht_synapse import ht_synapse
 from jaxnest.synapses.jonke_synapse import jonke_synapse
@@ -33,6 +37,10 @@ synapses = {
         bernoulli_synapse,
         cont_delay_synapse,
         diffusion_connection,
+        eprop_learning_signal_connection,
+        eprop_learning_signal_connection_bsshslm_2020,
+        eprop_synapse,
+        eprop_synapse_bsshslm_2020,
         gap_junction,
         ht_synapse,
         jonke_synapse,

@@ -11,7 +11,20 @@ import jax.numpy as jnp
 from jaxnest._declare import Declared, Parameter, State
 from jaxnest._values import Values
 
-__all__ = ["Coupling", "Declared", "Modulation", "Order", "Parameter", "Post", "Pre", "State", "Synapse", "Values", "power"]
+__all__ = [
+    "Coupling",
+    "Declared",
+    "Modulation",
+    "Now",
+    "Order",
+    "Parameter",
+    "Post",
+    "Pre",
+    "State",
+    "Synapse",
+    "Values",
+    "power",
+]
 
 
 class Order(NamedTuple):
@@ -72,6 +85,22 @@ class Modulation:
     multiplicity: Any
 
 
+@dataclass(frozen=True)
+class Now:
+    """The end of a step, as synapses that learn in every step see it.
+
+    `stamp` is the number of steps done, `h` (ms) the resolution. Of each synapse's source, `spike` says whether it spiked in the step, `flush`
+    whether it sent a flush event; `target` is what its target shows (see `jaxnest.neurons._base.Neuron.shows`), a neuron of the `model`.
+    """
+
+    stamp: Any
+    h: Any
+    spike: Any
+    flush: Any
+    target: Values
+    model: type
+
+
 class Synapse(Declared):
     """A synapse model: parameters and states of each synapse, and pure, element-wise rules.
 
@@ -87,6 +116,9 @@ class Synapse(Declared):
     in NEST. `since_last` counts from the last presynaptic spike or update, whichever came last to the synapse: so it is
     negative for a presynaptic spike that an update overtook.
 
+    `eager` models learn in every step: beside their own name for it, nothing of the above is theirs, but `on_step`, called for all synapses at
+    the end of each step. They reach only targets that teach this, and their delays are one step, so their spikes are delivered then.
+
     A model whose weight changes declares a state `weight`: the weight of the last event (before the first: the
     initial one). The weight of every other model is a parameter, ``p.weight``, even where events carry a part of it.
     States are numbers of type float.
@@ -98,6 +130,8 @@ class Synapse(Declared):
     reads_modulator: bool = False
     stochastic: bool = False
     reads_order: bool = False
+    #: what their targets must teach, for models that learn in every step
+    eager: str = ""
     #: parameters and states that are whole numbers, though computed with as floats
     whole: tuple[str, ...] = ()
     #: states that a user neither sees nor sets
@@ -134,6 +168,11 @@ class Synapse(Declared):
     @staticmethod
     def on_update(p: Values, s: Values, since_last: Any) -> Values:
         """The volume transmitter updates the synapse: the states at that time."""
+        raise NotImplementedError
+
+    @staticmethod
+    def on_step(p: Values, s: Values, now: Now) -> tuple[Values, Any, Any]:
+        """A step has ended: the new states, the weight that a spike of this step carries, and whether it is passed on."""
         raise NotImplementedError
 
 

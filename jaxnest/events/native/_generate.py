@@ -23,7 +23,9 @@ FOLDER = Path(__file__).parent
 def text(name: str) -> str:
     """What the file ``NAME.inc`` should say now; a model that cannot be written in C++ is left out, and runs in XLA."""
     if name == "rules":
-        plastic = [m for m in synapses.values() if not (m.static or issubclass(m, Coupling)) and writes(rules.write, m)]
+        plastic = [
+            m for m in synapses.values() if not (m.static or m.eager or issubclass(m, Coupling)) and writes(rules.write, m)
+        ]
         return _file(name, "synapse", plastic, Synapse, rules.write, parameters_of)
     stepped = [m for m in neurons.values() if has_step(m)]
     return _file(name, "neuron", stepped, Neuron, steps.write, lambda model: list(model.parameters))

@@ -1,0 +1,14 @@
+"""Adaptive leaky integrate-and-fire neuron for e-prop plasticity."""
+
+from __future__ import annotations
+
+from jaxnest.neurons._eprop import Adaptive, Subtracting
+
+
+class eprop_iaf_adapt(Adaptive, Subtracting):
+    r"""The `eprop_iaf` with an adaptive threshold: see `eprop_iaf_adapt_bsshslm_2020`.
+
+    Source: Bellec et al. (2020), Nat Commun 11:3625; Korcsak-Gorzo, Espinoza Valverde, Stapmanns et al. (2025), as NEST 3.10 has it.
+    """
+
+    adaptive = True
