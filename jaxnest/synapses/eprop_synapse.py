@@ -14,7 +14,7 @@ class eprop_synapse(Eprop):
     """Learns from the gradient of each step since its first spike, which its target says how to compute.
 
     The optimiser takes each gradient or, without `optimize_each_step`, the sum from one spike to the next. The weight that events carry
-    changes at spikes. From `eprop_isi_trace_cutoff` of the target after a spike on, gradients are 0, and the optimiser waits for the next one.
+    changes at spikes (and flush events). From `eprop_isi_trace_cutoff` of the target after a spike on, gradients are 0, and the optimiser waits for the next one.
 
     Source: Bellec et al. (2020), Nat Commun 11:3625; Korcsak-Gorzo, Espinoza Valverde, Stapmanns et al. (2025), as NEST 3.10 has it.
     """
@@ -44,6 +44,6 @@ class eprop_synapse(Eprop):
         s = s.replace(
             z=jnp.where(now.spike, 1.0, s.z),
             left=jnp.where(now.spike, t.cutoff, s.left).astype(s.left.dtype),
-            weight=jnp.where(now.spike, s.w, s.weight),
+            weight=jnp.where(now.spike | now.flush, s.w, s.weight),
         )
         return s, s.weight, True
