@@ -101,6 +101,8 @@ class Declared:
     name: str = ""
     #: pairs ``(low, high)`` of parameters of which the first must be less than the second
     ordered: Sequence[tuple[str, str]] = ()
+    #: the kind of synapses that learn in every step which may end at it (see `Synapse.eager`)
+    teaches: str = ""
     #: parameters that NEST has once, for its kernel
     of_kernel: tuple[str, ...] = ()
 

@@ -36,33 +36,40 @@ _CARRIED = {
 
 
 class rate_connection_ahead(rate_connection_delayed):
-    """Carries the rate of a device. NEST hands it on at once: to those nodes that it advances later in the same step, in that step."""
+    """Carries the rate of a device, a step earlier than by its delay."""
 
     lead = 1
 
 
 def ahead(kernel: Kernel, batch: Batch, places: np.ndarray) -> np.ndarray:
-    """Which connections of a batch carry what a device sends to a node that NEST advances later in a step (or that keeps it for later).
-
-    **Raises:** `NotImplemented` for a rate neuron that is advanced earlier, with the shortest delay: NEST's result depends on how long its buffers are.
-    """
+    """Which connections of a batch are `rate_connection_ahead`: NEST hands the rates of devices on at once. A readout that is older than
+    the device has been advanced by then, and hears it in its next step."""
     out = np.zeros(len(places), bool)
     if not issubclass(batch.model.core, Coupling):
         return out
     pre, post = batch.pre[places], batch.post[places]
-    device = np.zeros(len(places), bool)
     for block, here, _ in kernel.blocks_of(pre):
-        device[here] = issubclass(block.model.core, Device)
-    out = device & (pre < post)
+        out[here] = issubclass(block.model.core, Device)
     for block, here, _ in kernel.blocks_of(post):
-        late = device[here] & ~out[here] & (not block.model.core.teaches)
-        delays = np.broadcast_to(batch.delay, len(batch))[places[here]]
-        if (late & (delays <= kernel.min_delay + 1e-9)).any():
-            raise NESTErrors.NotImplemented(
-                f"{block.model.name}: create the step_rate_generators before the neurons that hear them"
-            )
-        out[here] |= late
+        out[here] &= (pre[here] < post[here]) | (not block.model.core.teaches)
     return out
+
+
+def delays_ahead(kernel: Kernel, batch: Batch, places: np.ndarray) -> np.ndarray:
+    """The delays (ms) of such connections. NEST writes the rates of a slice into buffers as if they had come a slice (the shortest delay) before.
+    Neurons that are older than the device have read them by then, and do so again when the buffer comes round: a slice and the longest delay later.
+
+    **Raises:** `NotImplemented` where that would be the case for a part of a slice.
+    """
+    delay = np.broadcast_to(batch.delay, len(batch))[places]
+    shortest, longest = kernel.min_delay, kernel.max_delay
+    late = (batch.pre[places] > batch.post[places]) & (delay < 2 * shortest - 1e-9)
+    if (late & (delay > shortest + 1e-9)).any():
+        raise NESTErrors.NotImplemented(
+            "Rates of a device to older neurons, with a delay between the shortest and twice that: jaxnest does not have NEST's "
+            "order of events; create the device before the neurons"
+        )
+    return np.where(late, delay + longest, delay - shortest) + kernel.resolution
 
 
 def check_coupled(model: SynapseModel, given: Mapping[str, Any]) -> None:

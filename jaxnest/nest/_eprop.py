@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxnest.nest._errors import NESTErrors, type_mismatch, unread_keys
-from jaxnest.nest._models import SynapseModel
+from jaxnest.nest._models import SynapseModel, synapse_defaults
 from jaxnest.synapses._eprop import OPTIMIZER, Eprop
 
 _NAMES = Eprop.parameters["optimizer"].choices
@@ -53,7 +53,7 @@ def with_flat_optimizer(model: SynapseModel, params: Mapping[str, Any], exist: b
     if number != model.defaults["optimizer"]:
         if exist:
             raise NESTErrors.BadParameter("The optimizer cannot be changed because synapses have been created.")
-        flat = {k: bool(p.default) if p.flag else p.default for k, p in model.core.parameters.items() if k in OPTIMIZER}
+        flat = {k: v for k, v in synapse_defaults(model.core).items() if k in OPTIMIZER}
     unknown = [k for k in given if k not in OPTIMIZER or k == "optimizer" or (k in _ADAM and kind != "adam")]
     if unknown:
         raise unread_keys("params", "ModelManager::set_synapse_defaults_", unknown)

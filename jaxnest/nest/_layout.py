@@ -13,9 +13,10 @@ from jaxnest.devices._base import Device, Drive, Recorder, Source
 from jaxnest.errors import ConfigurationError
 from jaxnest.nest._clock import Clock
 from jaxnest.nest._columns import PLAIN_FROM, by_sizes, joined, params_of
-from jaxnest.nest._coupled import ahead, rate_connection_ahead, unset
+from jaxnest.nest._coupled import ahead, delays_ahead, rate_connection_ahead, unset
 from jaxnest.nest._errors import NESTErrors
 from jaxnest.nest._ledger import Batch, Block
+from jaxnest.nest._models import SynapseModel
 from jaxnest.neurons._base import Neuron, Routing
 from jaxnest.simulation import Network, Nodes, Population
 from jaxnest.synapses._base import Coupling
@@ -137,11 +138,14 @@ class Layout:
         else:
             (pre, places), (post, ends) = (self._selection(each) for each in ids)
         model = parts[0][0].model
+        self._check_flushing(model, ids[0])
         now = self.kernel.models.synapses[model.name].defaults
         columns = {name: joined([(b.column(name), places) for b, places in parts])
                    for name in ("receptor", *model.parameters)}  # fmt: skip
         columns["weight"] = joined([(self._weight(b), places) for b, places in parts])
         columns["delay"] = joined([(b.arrival(self.kernel.resolution), places) for b, places in parts])
+        if key[5]:
+            columns["delay"] = np.concatenate([delays_ahead(self.kernel, b, places) for b, places in parts])
         receptor = columns.pop("receptor")
         if np.ndim(receptor) and (receptor == receptor[0]).all():
             receptor = int(receptor[0])
@@ -179,6 +183,18 @@ class Layout:
             self.find.setdefault(b.number, []).append((len(self.wired), start, places))
             start += len(places)
         self.wired.append(Wired(name, parts))
+
+    def _check_flushing(self, model: SynapseModel, ids: np.ndarray) -> None:
+        """**Raises:** `NotImplemented` for synapses of e-prop from relays that send flush events."""
+        for block, _, places in self.kernel.blocks_of(ids) if model.core.eager else ():
+            relay = issubclass(block.model.core, Neuron) and not block.model.core.may_flush
+            if (
+                relay
+                and "flush_event_send_interval" in block.shared
+                and np.isfinite(block.array("flush_event_send_interval", places)).any()
+            ):
+                name = f"{block.model.name}.flush_event_send_interval"
+                raise NESTErrors.NotImplemented(f"{name}: NEST heeds it at {model.name}, jaxnest does not yet")
 
     def _weight(self, batch: Batch) -> Any:
         shared = "weight" in batch.model.core.common

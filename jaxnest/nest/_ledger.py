@@ -111,6 +111,8 @@ def check_key(model: NodeModel, key: str, value: Any) -> None:
         raise NESTErrors.NotImplemented(f"{model.name}: NEST can freeze it, jaxnest does not yet")
     if key == "frozen" and value and model.records == "states":
         raise NESTErrors.BadProperty(f"Setting status of a '{model.name}': {model.core.name} cannot be frozen.")
+    if model.core.teaches and key.startswith("ignore_and_spike") and value != model.defaults[key]:
+        raise NESTErrors.NotImplemented(f"{model.name}: NEST can change {key}, jaxnest does not yet")
     if key in NOT_YET and value != {**NODE_KEYS, **model.defaults}[key]:
         raise NESTErrors.NotImplemented(f"{model.name}: NEST can change {key}, jaxnest does not yet")
 

@@ -122,7 +122,6 @@ class Neuron(Declared):
     signal_ports: Mapping[str, tuple[str, ...]] = {}
     #: whether signals have the values of a step's end (a delay then counts from there), else of its beginning
     emits_new: bool = False
-    teaches: str = ""
     may_flush: bool = False
     current_receptors: int = 1
     stochastic: bool = False

@@ -72,7 +72,6 @@ NOT_YET = {
     "structural_plasticity_synapses": lambda: nest.set(
         structural_plasticity_synapses={"s": {"synapse_model": "static_synapse"}}
     ),
-    "eprop_update_interval": lambda: nest.set(eprop_update_interval=500.0),
     "synaptic_elements": lambda: nest.Create("iaf_psc_alpha", params={"synaptic_elements": {"a": {"growth_curve": "linear"}}}),
     "frozen transmitter": lambda: nest.Create("volume_transmitter", params={"frozen": True}),
     "synaptic_elements_param": lambda: nest.Create("iaf_psc_alpha").set(synaptic_elements_param={"a": {"z": 1.0}}),

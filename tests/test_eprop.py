@@ -1,0 +1,294 @@
+"""E-prop plasticity against live NEST: weights, readouts and learning signals over several update intervals; and what is refused."""
+
+import jax
+import numpy as np
+import pytest
+
+import jaxnest as jn
+from jaxnest import nest as face
+
+N_IN, N_REC, N_OUT = 3, 4, 2
+STATIC = {"synapse_model": "static_synapse", "delay": 1.0}
+
+
+def nodes_2020(nest, models, loss, flush, given):
+    interval = 30.0
+    nest.set(eprop_update_interval=interval, eprop_learning_window=given.pop("window", interval))
+    common = {"C_m": 1.0, "E_L": 0.0, "tau_m": 30.0, "V_m": 0.0, "regular_spike_arrival": False}
+    rec = {**common, "V_th": 0.03, "t_ref": 0.0, "c_reg": 300.0, "f_target": 10.0}
+    rec |= {"surrogate_gradient_height": 10.0, "surrogate_gradient_width": 0.03, "flush_event_send_interval": flush}
+    return rec, {**common, "loss": loss}
+
+
+def nodes_persistent(nest, models, loss, flush, given):
+    cutoff = given.pop("cutoff", float("inf"))
+    common = {"C_m": 1.0, "E_L": 0.0, "tau_m": 30.0, "V_m": 0.0, "eprop_isi_trace_cutoff": cutoff}
+    rec = {**common, "V_th": 0.03, "t_ref": 0.0, "c_reg": 0.5, "f_target": 10.0, "kappa": 0.95, "kappa_reg": 0.9}
+    rec |= {"surrogate_gradient_height": 10.0, "surrogate_gradient_width": 0.03, "flush_event_send_interval": flush}
+    return rec, common
+
+
+def run(nest, kind, models, seed, p, optimizer, loss="mean_squared_error", flush=float("inf"), average=True, **given):
+    """A recurrent network that learns to follow a random target: weights (runs, synapses), traces by name, spikes."""
+    rng = np.random.default_rng(seed)
+    nest.ResetKernel()
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    nest.resolution = 1.0
+    steps = 150
+    rec_params, out_params = (nodes_2020 if kind.endswith("2020") else nodes_persistent)(nest, models, loss, flush, given)
+    suffix = "_bsshslm_2020" if kind.endswith("2020") else ""
+    rec_params |= given
+    spikes_in, inputs = nest.Create("spike_generator", N_IN), nest.Create("parrot_neuron", N_IN)
+    rec = None
+    for model in models:
+        mine = {k: v for k, v in rec_params.items() if "psc" in model or k not in ("V_reset", "refractory_input")}
+        mine |= {"adapt_beta": 0.02, "adapt_tau": 50.0} if "adapt" in model else {}
+        part = nest.Create(model, N_REC // len(models), mine)
+        rec = part if rec is None else rec + part
+    out = nest.Create(f"eprop_readout{suffix}", N_OUT, out_params)
+    target, window = nest.Create("step_rate_generator", N_OUT), nest.Create("step_rate_generator")
+    common = {"optimizer": optimizer} | ({"average_gradient": average} if suffix else {})
+    nest.SetDefaults(kind, common)
+    size = 1.0 if suffix or "V_reset" in given else 0.05
+    ends = [(inputs, rec), (rec, rec), (rec, out)]
+    for pre, post in ends:
+        weight = size * rng.normal(size=(len(post), len(pre))) / np.sqrt(len(pre))
+        spec = {"synapse_model": kind, "delay": 1.0, "weight": weight} | ({"tau_m_readout": 30.0} if suffix else {})
+        nest.Connect(pre, post, "all_to_all", spec)
+    feedback = {
+        "synapse_model": f"eprop_learning_signal_connection{suffix}",
+        "delay": 1.0,
+        "weight": rng.normal(size=(N_REC, N_OUT)),
+    }
+    nest.Connect(out, rec, "all_to_all", feedback)
+    rate = {"synapse_model": "rate_connection_delayed", "delay": 1.0}
+    nest.Connect(target, out, "one_to_one", {**rate, "receptor_type": 2})
+    if loss == "cross_entropy":
+        nest.Connect(out, out, {"rule": "all_to_all", "allow_autapses": False}, {**rate, "receptor_type": 1})
+    if not suffix:
+        nest.Connect(window, out, "all_to_all", {**rate, "receptor_type": 1})
+    window.set(amplitude_times=[3.0, 100.0, 120.0], amplitude_values=[1.0, 0.0, 1.0])
+    nest.Connect(spikes_in, inputs, "one_to_one", STATIC)
+    for generator in spikes_in:
+        generator.spike_times = np.flatnonzero(rng.random(steps) < p) + 1.0
+    for generator in target:
+        generator.set(amplitude_times=np.arange(steps) + 4.0, amplitude_values=rng.normal(size=steps))
+    meters = {}
+    for name, which in (("out", out), ("rec", rec)):
+        fields = ["V_m", "readout_signal", "target_signal", "error_signal"] if name == "out" else ["V_m", "surrogate_gradient"]
+        fields += ["learning_signal"] if name == "rec" and suffix else []
+        meters[name] = nest.Create("multimeter", params={"record_from": fields, "interval": 1.0})
+        nest.Connect(meters[name], which, "all_to_all", STATIC)
+    recorder = nest.Create("spike_recorder")
+    nest.Connect(rec, recorder, "all_to_all", STATIC)
+    weights = []
+    for _ in range(steps // 15):
+        nest.Simulate(15.0)
+        found = nest.GetConnections(synapse_model=kind).get(["source", "target", "weight"])
+        weights.append([w for *_, w in sorted(zip(found["source"], found["target"], found["weight"], strict=True))])
+    traces = {}
+    for name, meter in meters.items():
+        order = np.lexsort((meter.events["senders"], meter.events["times"]))
+        last = steps - 1
+        for key, values in meter.events.items():
+            now = np.asarray(meter.events["times"])[order] <= last
+            traces[f"{name} {key}"] = np.asarray(values)[order][now]
+    spikes = sorted(zip(recorder.events["times"].tolist(), recorder.events["senders"].tolist(), strict=True))
+    return np.array(weights), traces, [s for s in spikes if s[0] < steps - 1]
+
+
+def agrees(*args, moved=1e-4, spiking=True, **kwargs):
+    live = pytest.importorskip("nest")
+    expected, found = (run(nest, *args, **kwargs) for nest in (live, face))
+    assert expected[2] == found[2]
+    assert (len(found[2]) > 10) == spiking
+    assert np.abs(expected[0][-1] - expected[0][0]).max() > moved
+    np.testing.assert_allclose(found[0], expected[0], rtol=0, atol=1e-12)
+    assert expected[1].keys() == found[1].keys()
+    for name, values in expected[1].items():
+        np.testing.assert_allclose(found[1][name], values, rtol=0, atol=1e-11, err_msg=name)
+
+
+DESCENT, ADAM = {"type": "gradient_descent", "eta": 1e-3}, {"type": "adam", "eta": 5e-3}
+REGULAR, ADAPTIVE = "eprop_iaf_bsshslm_2020", "eprop_iaf_adapt_bsshslm_2020"
+CASES_2020 = {
+    "descent": ((REGULAR,), 1, 0.15, DESCENT, {"average": False}),
+    "adam": ((REGULAR,), 5, 0.08, {**ADAM, "batch_size": 2}, {"flush": 30.0, "window": 20.0}),
+}
+
+
+@pytest.mark.parametrize("name", CASES_2020)
+def test_learns_at_the_end_of_intervals_as_nest(name):
+    models, seed, p, optimizer, more = CASES_2020[name]
+    agrees("eprop_synapse_bsshslm_2020", models, seed, p, optimizer, **more)
+
+
+def test_adaptive_neurons_and_cross_entropy_as_nest():
+    more = {"loss": "cross_entropy", "flush": 30.0, "window": 20.0}
+    agrees("eprop_synapse_bsshslm_2020", (REGULAR, ADAPTIVE), 2, 0.3, ADAM, **more)
+
+
+CASES = {
+    "descent": (1, 0.1, {"type": "gradient_descent"}, {}),
+    "adam, with a cutoff": (1, 0.1, {"type": "adam"}, {"cutoff": 8.0, "flush": 20.0}),
+    "at spikes": (1, 0.1, {"type": "gradient_descent", "optimize_each_step": False, "batch_size": 3}, {"cutoff": 1.0}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_learns_in_every_step_as_nest(name):
+    seed, p, optimizer, more = CASES[name]
+    agrees("eprop_synapse", ("eprop_iaf",), seed, p, optimizer, **more)
+
+
+def test_adaptive_neurons_with_reset_as_nest():
+    more = {"V_th": 0.5, "V_reset": -0.5, "t_ref": 2.0, "refractory_input": True}
+    agrees("eprop_synapse", ("eprop_iaf_psc_delta_adapt",), 3, 0.3, {"type": "adam"}, **more)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("surrogate", ["exponential", "fast_sigmoid_derivative", "arctan_derivative"])
+@pytest.mark.parametrize("model", ["eprop_iaf_adapt", "eprop_iaf_psc_delta"])
+def test_all_surrogates_as_nest(model, surrogate):
+    more = {"V_th": 0.5, "V_reset": -0.5, "t_ref": 2.0} if "psc" in model else {}
+    agrees("eprop_synapse", (model,), 3, 0.3, {"type": "adam"}, surrogate_gradient_function=surrogate, **more)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_rate_acts_in_nodes_that_are_younger_at_once(first):
+    def target(nest):
+        nest.ResetKernel()
+        nest.resolution = 1.0
+        made = {}
+        for name in ("step_rate_generator", "eprop_readout") if first else ("eprop_readout", "step_rate_generator"):
+            made[name] = nest.Create(name)
+        rates, readout = made["step_rate_generator"], made["eprop_readout"]
+        rates.set(amplitude_times=[3.0, 5.0], amplitude_values=[2.0, 4.0], start=2.0)
+        for receptor in (1, 2):
+            spec = {"synapse_model": "rate_connection_delayed", "delay": 1.0, "receptor_type": receptor}
+            nest.Connect(rates, readout, syn_spec=spec)
+        meters = [
+            nest.Create("multimeter", params={"record_from": [key], "interval": 1.0}) for key in ("target_signal", "rate")
+        ]
+        for meter, node in zip(meters, (readout, rates), strict=True):
+            nest.Connect(meter, node, syn_spec=STATIC)
+        nest.Simulate(9.0)
+        return [list(meters[0].events["target_signal"][:7]), list(meters[1].events["rate"][:7])]
+
+    live = pytest.importorskip("nest")
+    expected = target(live)
+    assert max(expected[0]) == 16.0
+    assert target(face) == expected
+
+
+def small(delay=1.0, **options):
+    """One input, one neuron, one readout, in the core."""
+    net = jn.Network(h=1.0)
+    inputs = net.create("spike_generator", 2, name="inputs", spike_times=[[2.0, 5.0, 9.0, 14.0, 27.0], [3.0, 8.0, 25.0]])
+    neuron = {"C_m": 1.0, "E_L": 0.0, "V_th": 0.3, "t_ref": 0.0, "eprop_update_interval": 10.0, "eprop_learning_window": 10.0}
+    cells = net.create("eprop_iaf_bsshslm_2020", 3, name="cells", **neuron, **options)
+    interval = dict.fromkeys(("eprop_update_interval", "eprop_learning_window"), 10.0)
+    readout = net.create("eprop_readout_bsshslm_2020", name="readout", **interval)
+    target = net.create("step_rate_generator", name="target", amplitude_times=[5.0, 12.0], amplitude_values=[1.0, -1.0])
+    plastic = {"synapse": "eprop_synapse_bsshslm_2020", "delay": delay}
+    net.connect(inputs, cells, name="in", weight=np.array([0.2, 0.25, 0.3, 0.15, 0.1, 0.2]), eta=0.1, **plastic)
+    net.connect(cells, readout, name="out", weight=0.1, optimizer="adam", **plastic)
+    net.connect(readout, cells, name="back", synapse="eprop_learning_signal_connection_bsshslm_2020", weight=0.5)
+    net.connect(target, readout, name="aim", synapse="rate_connection_delayed", receptor=2)
+    net.connect(cells, net.create("spike_recorder", name="spikes"))
+    return net
+
+
+def test_all_lowerings_agree(x64):
+    found = {}
+    for options in ({"delivery": "events", "lowering": "xla"}, {"delivery": "events"}, {"delivery": "dense"}):
+        sim = jn.Simulation(small().compile(**options))
+        sim.run(17.0)
+        sim.run(23.0)
+        found[str(options)] = [sim.get("in", "weight"), sim.get("out", "weight")]
+    first, *others = found.values()
+    assert not np.allclose(first[0], [0.2, 0.15, 0.3, 0.25, 0.1, 0.2]) and not np.allclose(first[1], 0.1)
+    for other in others:
+        np.testing.assert_allclose(np.concatenate(other), np.concatenate(first), rtol=0, atol=1e-15)
+
+
+def test_there_is_no_derivative():
+    program = small().compile(delivery="dense")
+
+    def loss(weight):
+        params = program.set(program.params, {"in.weight": weight})
+        state, _ = program.simulate(params, program.connections, program.init(params), 3.0)
+        return program.get(state, "out.weight").sum()
+
+    with pytest.raises(jn.ConfigurationError, match="e-prop plasticity have none"):
+        jax.grad(loss)(np.full(6, 0.2, np.float32))
+
+
+REFUSED = {
+    "a delay of two steps": (lambda: small(delay=2.0), "delay of one step"),
+    "an unknown surrogate": (lambda: small(surrogate_gradient_function="nope"), "must be one of 'piecewise_linear'"),
+    "flush events within an interval": (lambda: small(flush_event_send_interval=5.0), "must not be shorter"),
+    "a threshold below V_min": (lambda: small(V_min=1.0), "V_min"),
+    "frozen neurons": (lambda: small(frozen=True), "frozen"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_makes_no_sense_is_refused(what):
+    call, message = REFUSED[what]
+    with pytest.raises(jn.ConfigurationError, match=message):
+        call()
+
+
+WIRES = {
+    "another kind of target": (("cells", "others"), {"synapse": "eprop_synapse_bsshslm_2020"}, "does not support"),
+    "STDP to e-prop neurons": (("cells", "cells"), {"synapse": "stdp_synapse"}, "needs targets that spike"),
+    "a receptor that is not there": (
+        ("target", "readout"),
+        {"synapse": "rate_connection_delayed", "receptor": 3},
+        r"in 1 \.\.\. 2",
+    ),
+    "a rate without a receptor": (("target", "readout"), {"synapse": "rate_connection_delayed"}, r"in 1 \.\.\. 2"),
+    "a rate at once": (("target", "readout"), {"synapse": "rate_connection_instantaneous", "receptor": 2}, "does not hear"),
+    "a late learning signal": (
+        ("readout", "cells"),
+        {"synapse": "eprop_learning_signal_connection_bsshslm_2020", "delay": 3.0},
+        "delay of one step",
+    ),
+    "a weight beyond its bounds": (
+        ("cells", "cells"),
+        {"synapse": "eprop_synapse_bsshslm_2020", "weight": 101.0},
+        "Wmin, Wmax",
+    ),
+    "an unknown optimiser": (("cells", "cells"), {"synapse": "eprop_synapse_bsshslm_2020", "optimizer": "sgd"}, "'adam'"),
+}
+
+
+@pytest.mark.parametrize("what", WIRES)
+def test_wires_that_cannot_be(what):
+    net = small()
+    net.create("eprop_iaf", name="others")
+    (pre, post), options, message = WIRES[what]
+    with pytest.raises(jn.ConfigurationError, match=message):
+        net.connect(net[pre], net[post], **options)
+
+
+def test_the_optimizer_in_nests_face():
+    live = pytest.importorskip("nest")
+    for nest in (live, face):
+        nest.ResetKernel()
+        nest.resolution = 1.0
+        nest.SetDefaults("eprop_synapse", {"optimizer": {"type": "adam", "eta": 0.01, "beta_1": 0.8}})
+        shown = nest.GetDefaults("eprop_synapse")["optimizer"]
+        assert (shown["optimizer"], shown["eta"], shown["beta_1"], shown["epsilon"]) == ("adam", 0.01, 0.8, 1e-7)
+        with pytest.raises(nest.NESTErrors.BadProperty):
+            nest.SetDefaults("eprop_synapse", {"optimizer": {"type": "sgd"}})
+        cells = nest.Create("eprop_iaf", 2)
+        nest.Connect(cells, cells, syn_spec={"synapse_model": "eprop_synapse"})
+        found = nest.GetConnections()
+        found.set([{"optimizer": {"m": 0.5, "v": 0.25}}] * 4)
+        assert found.get("optimizer") == [{"m": 0.5, "v": 0.25}] * 4
+        with pytest.raises(nest.NESTErrors.BadParameter):
+            nest.SetDefaults("eprop_synapse", {"optimizer": {"type": "gradient_descent"}})
+        with pytest.raises(nest.NESTErrors.IllegalConnection):
+            nest.Connect(cells, cells, syn_spec={"synapse_model": "eprop_synapse", "delay": 2.0})
