@@ -208,8 +208,8 @@ def checked(what: str, parameter: Parameter, value: Any, n: int, dim: int | None
     """`value` of a parameter as an array within its bounds; see `as_values`."""
     try:
         value = parameter.chosen(value)
-    except ConfigurationError as fault:
-        raise ConfigurationError(f"{what}={fault}") from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{what}={error}") from None
     array = as_values(what, value, n, dim)
     fault = parameter.fault(array)
     if fault:

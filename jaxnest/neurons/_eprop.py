@@ -151,7 +151,7 @@ class Adaptive(Neuron):
     adaptation = State(0.0, "", "adaptation")
     V_th_adapt = State("V_th", "mV", "adaptive threshold", relative_to="E_L")
 
-    recordables = ("V_m", "V_th_adapt", "adaptation", "learning_signal", "surrogate_gradient")
+    recordables: tuple[str, ...] = ("V_m", "V_th_adapt", "adaptation", "learning_signal", "surrogate_gradient")
 
     @classmethod
     def constants(cls, p: Values, h: Any) -> Values:

@@ -70,8 +70,9 @@ def _plans_of(b: Build, proj: Projection, signal: _plan.SignalPlan) -> list[_pla
             target=target.astype(np.int32),
             delay=unsigned(at(proj.delay, rows)),
             ident=rows.astype(np.int32),
-            **({"receptor": at(proj.receptor, rows)} if model.signal in group.model.signal_ports else {}),
         )
+        if model.signal in group.model.signal_ports:
+            b.connections[key] = Values(b.connections[key], receptor=np.atleast_1d(at(proj.receptor, rows)))
         b.layouts.lists[proj.name].append(key)
         degrees = np.bincount(target, minlength=group.n)
         indegree = int(degrees[0]) if (degrees == degrees[0]).all() else 0

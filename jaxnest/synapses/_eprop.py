@@ -63,8 +63,22 @@ class Eprop(Synapse):
         return "weight must be in [Wmin, Wmax]" if ((p.weight < p.Wmin) | (p.weight > p.Wmax)).any() else None
 
 
+#: what the optimiser reads and writes
+_ITS_OWN = ("w", "m", "v", "gradient", "cumulative", "optimized", "eta_current", "beta_1_power", "beta_2_power")
+
+
 def optimized(p: Values, s: Values, due: Any, update: Any) -> Values:
     """Synapses after the update of that number where one is `due`, which uses the gradient up."""
+    own = Values({key: s[key] for key in _ITS_OWN})
+    update = jnp.broadcast_to(jnp.asarray(update, s.w.dtype), s.w.shape)
+    own, due, update = lax.optimization_barrier(
+        (own, due, update)
+    )  # else XLA computes what they come from once for each of them
+    new = lax.cond(due.any(), lambda own: _updated(p, own, due, update), lambda own: own, own)
+    return s.replace(**new)
+
+
+def _updated(p: Values, s: Values, due: Any, update: Any) -> Values:
     cumulative = s.cumulative + jnp.where(due, s.gradient, 0.0)
     upto = jnp.where(due, 1.0 + jnp.floor(update / p.batch_size), 0.0)
     ready = s.optimized < upto
