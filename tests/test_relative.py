@@ -13,7 +13,9 @@ from jaxnest.neurons import neurons
 needs_library = pytest.mark.skipif(not native.available(), reason="XLA contracts products and sums: only C++ adds as NEST does")
 
 N, SYNAPSES = 40, 500
-relative_models = [name for name, m in neurons.items() if any(s.relative_to for s in m.states.values())]
+relative_models = [  # those with e-prop plasticity: test_eprop.py
+    name for name, m in neurons.items() if not m.teaches and any(s.relative_to for s in m.states.values())
+]
 
 
 @pytest.fixture

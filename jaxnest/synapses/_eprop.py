@@ -104,19 +104,18 @@ def _updated(p: Values, s: Values, due: Any, update: Any) -> Values:
 def _adam(p: Values, s: Values, which: Any, upto: Any, eta: Any, gradient: Any) -> tuple[Any, ...]:
     """Adam's steps at those synapses `which` need them, up to the number `upto`."""
 
-    def more(c: tuple[Any, ...]) -> Any:
+    def more(c: Any) -> Any:
         return (which & (c[0] < upto)).any()
 
-    def one(c: tuple[Any, ...]) -> tuple[Any, ...]:
+    def one(c: Any) -> Any:  # of one array, which XLA compiles to one loop
         done, gradient, w, m, v, power_1, power_2 = c
         power_1, power_2 = power_1 * p.beta_1, power_2 * p.beta_2
         size = eta * jnp.sqrt(1.0 - power_2) / (1.0 - power_1)
         m = p.beta_1 * m + (1.0 - p.beta_1) * gradient
         v = p.beta_2 * v + (1.0 - p.beta_2) * gradient * gradient
         w = w - size * m / (jnp.sqrt(v) + p.epsilon)
-        new = done + 1.0, jnp.zeros_like(gradient), w, m, v, power_1, power_2
-        now = which & (done < upto)
-        return tuple(jnp.where(now, a, b) for a, b in zip(new, c, strict=True))
+        new = jnp.stack([done + 1.0, jnp.zeros_like(gradient), w, m, v, power_1, power_2])
+        return jnp.where((which & (done < upto))[None], new, c)
 
-    begin = s.optimized, gradient, s.w, s.m, s.v, s.beta_1_power, s.beta_2_power
-    return lax.while_loop(more, one, begin)[2:]
+    begin = jnp.stack([s.optimized, gradient, s.w, s.m, s.v, s.beta_1_power, s.beta_2_power])
+    return tuple(lax.while_loop(more, one, begin)[2:])
