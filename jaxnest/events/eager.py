@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+from jax import lax
 
 from jaxnest._values import Values
 from jaxnest.events.deliver import Table, deliver
@@ -47,7 +48,12 @@ def advance(
     passed = jnp.broadcast_to(passed, spiked.shape)
     if trail is not None:
         connection = jnp.arange(table.target.shape[0], dtype=jnp.int32)
-        trail = append(trail, step, connection, weight, spiked & passed)
+        times = jnp.where(passed, jnp.round(jnp.abs(spikes[0])).astype(jnp.int32)[source], 0)
+
+        def again(k: Any, trail: Trail) -> Trail:
+            return append(trail, step, connection, weight, k < times)
+
+        trail = lax.fori_loop(0, jnp.max(times, initial=0), again, trail)
     carried = jnp.where(passed, weight, 0.0)
     ring = deliver(ring, spikes, carried, step, table, rule.layout, dense=dense, native=native)
     states = Values({k: v.astype(plastic.synapse[k].dtype) for k, v in new.items()})

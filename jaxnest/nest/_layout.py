@@ -165,6 +165,7 @@ class Layout:
             core = rate_connection_ahead if key[5] else model.core
         name = f"{key[1]}#{len(self.wired)}"
         self._heed_signs(name, columns)
+        self._heed_bounds(name, model, columns)
         recorder = None
         if model.weight_recorder is not None:
             recorder = self.net.create("weight_recorder", name=f"weights#{len(self.wired)}")
@@ -210,6 +211,16 @@ class Layout:
             self._signs.append((name, weight))
             columns["weight"] = np.where(wrong, -np.asarray(weight), weight)
             columns["weight"] = np.where(columns["weight"] == 0, columns["Wmax"], columns["weight"])
+
+    def _heed_bounds(self, name: str, model: SynapseModel, columns: dict[str, Any]) -> None:
+        """Weights beyond the bounds that an optimiser keeps: the same."""
+        if not model.core.eager:
+            return
+        now = self.kernel.models.synapses[model.name].defaults
+        weight = columns["weight"]
+        columns["weight"] = np.clip(weight, now["Wmin"], now["Wmax"])
+        if np.any(columns["weight"] != weight):
+            self._signs.append((name, weight))
 
     def _selection(self, ids: np.ndarray) -> tuple[Nodes, np.ndarray]:
         """The populations that nodes lie in, as a selection, and the nodes' positions in it."""
