@@ -296,3 +296,62 @@ def test_the_optimizer_in_nests_face():
             nest.SetDefaults("eprop_synapse", {"optimizer": {"type": "gradient_descent"}})
         with pytest.raises(nest.NESTErrors.IllegalConnection):
             nest.Connect(cells, cells, syn_spec={"synapse_model": "eprop_synapse", "delay": 2.0})
+
+
+def rich(nest, times):
+    """Spikes of multiplicity, currents, potentials in mV, bounds that are reached, recorded weights; nodes that come between runs."""
+    rng = np.random.default_rng(3)
+    nest.ResetKernel()
+    nest.verbosity = nest.VerbosityLevel.ERROR
+    nest.set(resolution=0.5, eprop_update_interval=12.0, eprop_learning_window=8.0, eprop_reset_neurons_on_update=False)
+    cell = {
+        "C_m": 100.0,
+        "c_reg": 30.0,
+        "E_L": -65.0,
+        "f_target": 20.0,
+        "I_e": 150.0,
+        "t_ref": 1.0,
+        "V_m": -60.0,
+        "V_min": -66.0,
+    }
+    cell |= {"surrogate_gradient_height": 1.0, "surrogate_gradient_width": 5.0}
+    spikes, inputs = nest.Create("spike_generator", 2), nest.Create("parrot_neuron", 2)
+    rec = nest.Create("eprop_iaf_bsshslm_2020", 3, cell) + nest.Create("eprop_iaf_adapt_bsshslm_2020", 2, cell)
+    out = nest.Create("eprop_readout_bsshslm_2020", 1, {"C_m": 50.0, "E_L": 1.0, "I_e": 3.0, "V_min": -2.0, "tau_m": 7.0})
+    target, current = nest.Create("step_rate_generator"), nest.Create("dc_generator", params={"amplitude": 40.0, "start": 5.0})
+    recorder = nest.Create("weight_recorder")
+    optimizer = {"type": "adam", "eta": 1e-2, "Wmin": -3.0, "Wmax": 3.0}
+    kind = "eprop_synapse_bsshslm_2020"
+    nest.SetDefaults(kind, {"optimizer": optimizer, "average_gradient": True, "weight_recorder": recorder})
+    static = {"synapse_model": "static_synapse", "delay": 0.5}
+    nest.Connect(spikes, inputs, "one_to_one", static)
+    nest.Connect(current, rec[:2] + out, "all_to_all", static)
+    for pre, post in ((inputs, rec), (rec, rec), (rec, out)):
+        spec = {"synapse_model": kind, "delay": 0.5, "weight": rng.normal(size=(len(post), len(pre)))}
+        nest.Connect(pre, post, "all_to_all", spec)
+    feedback = {"synapse_model": "eprop_learning_signal_connection_bsshslm_2020", "delay": 0.5, "weight": 0.7}
+    nest.Connect(out, rec, "all_to_all", feedback)
+    rate = {"synapse_model": "rate_connection_delayed", "delay": 0.5, "receptor_type": 2, "weight": 2.0}
+    nest.Connect(target, out, "one_to_one", rate)
+    target.set(amplitude_times=np.arange(2.0, 118.0), amplitude_values=rng.normal(size=116))
+    for generator in spikes:
+        moments = np.unique(np.round(np.sort(rng.uniform(1, 118, 40)) * 2) / 2)
+        generator.set(spike_times=moments, spike_multiplicities=[int(k) for k in rng.integers(1, 3, len(moments))])
+    for k, time in enumerate(times):
+        if k:
+            nest.Create("eprop_iaf_bsshslm_2020")
+        nest.Simulate(time)
+    found = nest.GetConnections(synapse_model=kind).get(["source", "target", "weight", "optimizer"])
+    moments = [[o["m"], o["v"]] for o in found.pop("optimizer")]
+    final = [[w, *own] for _, _, w, own in sorted(zip(*found.values(), moments, strict=True))]
+    events = recorder.events
+    return np.array(final), sorted(zip(*(events[k] for k in ("times", "senders", "targets", "weights")), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [[120.0], [43.0, 77.0]])
+def test_recorded_weights_as_nest(times):
+    live = pytest.importorskip("nest")
+    expected, found = rich(live, [120.0]), rich(face, times)
+    np.testing.assert_allclose(found[0], expected[0], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=1e-12)
