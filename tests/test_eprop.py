@@ -355,3 +355,27 @@ def test_recorded_weights_as_nest(times):
     expected, found = rich(live, [120.0]), rich(face, times)
     np.testing.assert_allclose(found[0], expected[0], rtol=0, atol=1e-12)
     np.testing.assert_allclose(found[1], expected[1], rtol=0, atol=1e-12)
+
+
+def test_settings_of_the_kernel_and_what_is_not_there_yet():
+    for nest in (pytest.importorskip("nest"), face):
+        nest.ResetKernel()
+        nest.verbosity = nest.VerbosityLevel.QUIET
+        nest.set(resolution=1.0, eprop_update_interval=50.0, eprop_learning_window=20.0)
+        assert (nest.eprop_update_interval, nest.eprop_learning_window) == (50.0, 20.0)
+        assert nest.eprop_reset_neurons_on_update
+        for wrong in ({"eprop_update_interval": 0.0}, {"eprop_learning_window": 60.0}):
+            with pytest.raises(nest.NESTErrors.KernelException):
+                nest.set(**wrong)
+        with pytest.raises(nest.NESTErrors.BadProperty):
+            nest.Create("eprop_iaf_bsshslm_2020", params={"flush_event_send_interval": 49.0})
+        with pytest.raises(nest.NESTErrors.BadProperty):
+            nest.SetDefaults("eprop_readout_bsshslm_2020", {"loss": "absolute"})
+        cell = nest.Create("eprop_iaf_bsshslm_2020", params={"f_target": 20.0, "flush_event_send_interval": 50.0})
+        assert cell.get("f_target") == 0.02
+    with pytest.raises(face.NESTErrors.NotImplemented, match="ignore_and_spike"):
+        face.Create("eprop_iaf", params={"ignore_and_spike": True})
+    relay = face.Create("parrot_neuron", params={"flush_event_send_interval": 100.0})
+    face.Connect(relay, cell, syn_spec={"synapse_model": "eprop_synapse_bsshslm_2020"})
+    with pytest.raises(face.NESTErrors.NotImplemented, match="flush_event_send_interval"):
+        face.Simulate(1.0)
