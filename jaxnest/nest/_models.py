@@ -295,7 +295,9 @@ def node_defaults(core: type[Any]) -> dict[str, Any]:
     if issubclass(core, Neuron) and not issubclass(core, Device):
         if not (core.sends or core.emits):
             return {key: int(value) for key, value in found.items()} | {"frozen": False}  # NEST counts in whole numbers
-        keys = (_FORCED_KEYS if core.may_flush else {}) if core.teaches else _NEURON_KEYS if "tau_minus" in core.parameters else {}
+        keys = (
+            (_FORCED_KEYS if core.may_flush else {}) if core.teaches else _NEURON_KEYS if "tau_minus" in core.parameters else {}
+        )
         found |= keys
     found |= _extra(core, found)
     return found | {"frozen": False}
