@@ -19,7 +19,8 @@ SPIKING = {"aeif_cond_exp": 1500.0, "aeif_cond_alpha": 1500.0, "hh_psc_alpha": 8
 
 # The spikes of two models have no gradients; models that hear or send continuous signals have tests of their own.
 spiking_models = sorted(
-    {name for name, m in jn.neurons.neurons.items() if m.sends and not m.hears} - {"parrot_neuron", "ignore_and_fire"}
+    {name for name, m in jn.neurons.neurons.items() if m.sends and not (m.hears or m.teaches)}
+    - {"parrot_neuron", "ignore_and_fire"}
 )
 
 #: of the models that are solved numerically one; the others, which take XLA a minute to differentiate, run with --slow
@@ -181,7 +182,7 @@ def float_leaves_of_grad(grads):
 plastic_models = [  # those with a third factor: test_modulation.py
     name
     for name, model in sorted(jn.synapses.synapses.items())
-    if not (model.static or model.reads_modulator or issubclass(model, Coupling))
+    if not (model.static or model.reads_modulator or issubclass(model, Coupling) or model.eager)
 ]
 
 

@@ -23,7 +23,11 @@ pytestmark = pytest.mark.skipif(not native.available(), reason=native.status())
 H, N, CONNECTIONS = 0.1, 30, 900
 #: models that C++ lacks: several random numbers a spike, the order of synapses, a third factor
 IN_XLA = ["quantal_stp_synapse", "stdp_dopamine_synapse", "stdp_facetshw_synapse_hom"]
-DYNAMIC = [name for name, model in synapses.items() if not (model.static or issubclass(model, Coupling)) and name not in IN_XLA]
+DYNAMIC = [
+    name
+    for name, model in synapses.items()
+    if not (model.static or issubclass(model, Coupling) or model.eager) and name not in IN_XLA
+]
 #: rules of all shapes; the others are variations, and run with --slow
 QUICK = ("bernoulli_synapse", "stdp_synapse", "stdp_triplet_synapse", "stdp_nn_restr_synapse", "tsodyks_synapse")
 SOME = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in DYNAMIC]
@@ -133,7 +137,11 @@ def test_the_rules_in_the_library_are_those_of_the_models():
     written = (_generate.FOLDER / "rules.inc").read_text()
     assert written == _generate.text("rules"), "run: python -m jaxnest.events.native._generate"
     assert (
-        sorted(name for name, m in synapses.items() if not (m.static or issubclass(m, Coupling)) and rules.number(m) is None)
+        sorted(
+            name
+            for name, m in synapses.items()
+            if not (m.static or issubclass(m, Coupling) or m.eager) and rules.number(m) is None
+        )
         == IN_XLA
     )
 
