@@ -21,11 +21,7 @@ WITHOUT_EFFECT = {
     "total_num_virtual_procs": 2,
     "update_time_limit": 10.0,
     "use_compressed_spikes": False,
-    "use_wfr": False,
     "wfr_comm_interval": 2.0,
-    "wfr_interpolation_order": 1,
-    "wfr_max_iterations": 7,
-    "wfr_tol": 1e-3,
 }
 
 
