@@ -46,7 +46,7 @@ def jaxnest(request: Request) -> dict[str, Any]:
     began = clock.perf_counter()
     counts = train_jax.jaxnest(task, checkpoint=request.case == "checkpoint")
     built = clock.perf_counter() - began
-    return {"build_s": built, **_jax(task, counts, task.x.transpose(1, 0, 2).copy())}
+    return {"build_s": built, **_jax(task, counts, task.x)}
 
 
 def scan(request: Request) -> dict[str, Any]:

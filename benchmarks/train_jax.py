@@ -32,7 +32,7 @@ def cross_entropy(counts: Any, y: Any) -> Any:
 
 
 def jaxnest(task: Task, checkpoint: bool = False, model: Any = "iaf_psc_delta", neuron: Any = LIF, **options: Any) -> Counts:
-    """Of (w1, w2) and x (batch, steps, inputs). `options` are those of `Network.compile`.
+    """Of (w1, w2) and x (steps, batch, inputs). `options` are those of `Network.compile`.
 
     Both delays are one step, so two steps more are run: the network is the bare one, shifted.
     """
@@ -57,7 +57,7 @@ def jaxnest(task: Task, checkpoint: bool = False, model: Any = "iaf_psc_delta", 
 
     def counts(w: Any, x: Any) -> Any:
         params = program.set(program.params, {"x->hidden.weight": w[0].ravel(), "hidden->out.weight": w[1].ravel()})
-        return jax.vmap(one, (None, 0))(params, x)
+        return jax.vmap(one, (None, 1))(params, x)
 
     return counts
 

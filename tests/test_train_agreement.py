@@ -42,13 +42,9 @@ def derived(counts, task: Task, x) -> tuple[np.ndarray, list[np.ndarray]]:
     return np.asarray(n), [np.asarray(g) for g in gradient]
 
 
-def batch_first(task: Task) -> np.ndarray:
-    return task.x.transpose(1, 0, 2).copy()
-
-
 @pytest.fixture(scope="module")
 def ours(task):
-    return derived(train_jax.jaxnest(task), task, batch_first(task))
+    return derived(train_jax.jaxnest(task), task, task.x)
 
 
 def assert_same(found, expected):
@@ -75,7 +71,7 @@ def test_a_bare_scan(task, ours, checkpoint):
 
 @pytest.mark.parametrize("options", [{"checkpoint": True}, {"delivery": "dense"}], ids=["checkpoint", "dense"])
 def test_jaxnest_itself(task, ours, options):
-    assert_same(derived(train_jax.jaxnest(task, **options), task, batch_first(task)), ours)
+    assert_same(derived(train_jax.jaxnest(task, **options), task, task.x), ours)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning")
@@ -124,7 +120,7 @@ def test_spyx(task):
 
     gradient, n = nnx.grad(loss, has_aux=True)(model)
     found = [np.asarray(gradient["layers"][k]["kernel"][...]) for k in (0, 2)]
-    expected = derived(train_jax.jaxnest(task, model=subtracting, neuron={}), task, batch_first(task))
+    expected = derived(train_jax.jaxnest(task, model=subtracting, neuron={}), task, task.x)
     assert_same((np.asarray(n), found), expected)
 
 
