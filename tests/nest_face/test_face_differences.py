@@ -93,8 +93,8 @@ def test_not_there_yet(what):
     [
         lambda: nest.Create("ht_neuron"),
         lambda: nest.Connect(*[nest.Create("iaf_psc_alpha")] * 2, syn_spec="clopath_synapse"),
-        lambda: nest.GetDefaults("hh_psc_alpha_gap"),
-        lambda: nest.CopyModel("gap_junction", "mine"),
+        lambda: nest.GetDefaults("glif_cond"),
+        lambda: nest.CopyModel("urbanczik_synapse", "mine"),
     ],
 )
 def test_models_that_jaxnest_lacks_are_unknown(call):
