@@ -175,7 +175,7 @@ def batches_of(kernel: Kernel, found: Found, model: SynapseModel, spec: Mapping[
         kernel.check_delays(float(np.min(delay)), float(np.max(rounded_up(delay, h))))
     receptor = spec.get("receptor_type", model.defaults["receptor_type"])
     receptor = _integers(kernel, found, "receptor_type", receptor)
-    label = _integers(kernel, found, "synapse_label", spec.get("synapse_label", -1))
+    label = _integers(kernel, found, "synapse_label", spec.get("synapse_label", model.defaults.get("synapse_label", -1)))
     if "synapse_label" in spec and np.min(label, initial=0) < 0:
         raise NESTErrors.BadProperty("Connection label must not be negative.")
     values = {k: _of_model(kernel, found, model, k, spec[k] if k in spec else model.defaults[k]) for k in model.parameters}

@@ -216,7 +216,7 @@ class SynapseModel:
     @property
     def parameters(self) -> tuple[str, ...]:
         """Keys that a connection has of its own (beside weight, delay and receptor)."""
-        shared = ("weight", "delay", "receptor_type", *self.core.common, *self.core.derived)
+        shared = ("weight", "delay", "receptor_type", "synapse_label", *self.core.common, *self.core.derived)
         return tuple(k for k in self.defaults if k not in shared)
 
 

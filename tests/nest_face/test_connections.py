@@ -86,6 +86,17 @@ def test_set_attribute(same):
     same(lambda nest: (network(nest), setattr(nest.GetConnections(), "nope", 1.0)))
 
 
+def test_a_label_by_default(same):
+    def labels(nest):
+        nest.SetDefaults("static_synapse_lbl", {"synapse_label": 9})
+        cells = nest.Create("iaf_psc_alpha", 2)
+        nest.Connect(cells, cells, syn_spec="static_synapse_lbl")
+        nest.Connect(cells[:1], cells[1:], syn_spec={"synapse_model": "static_synapse_lbl", "synapse_label": 4})
+        return nest.GetConnections().get(["synapse_label", "weight"])
+
+    assert 9 in same(labels)["synapse_label"]
+
+
 def test_parameter_is_refused(same):
     def fails(nest):
         network(nest)
