@@ -208,9 +208,7 @@ def plastic(model, delivery="dense"):
 #: of each kind of rule one; the others run with --slow
 QUICK = (
     "stdp_synapse",
-    "stdp_triplet_synapse",
     "tsodyks2_synapse",
-    "ht_synapse",
 )
 
 

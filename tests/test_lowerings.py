@@ -150,7 +150,10 @@ def test_generated_sources_are_those_of_the_models(name):
 
 @needs_library
 @pytest.mark.parametrize("special", [False, True])
-@pytest.mark.parametrize("model", STEPPED)
+@pytest.mark.parametrize(
+    "model",
+    [m if m in ("iaf_psc_exp", "iaf_psc_alpha", "parrot_neuron") else pytest.param(m, marks=pytest.mark.slow) for m in STEPPED],
+)
 def test_networks_are_the_same_in_both_lowerings(model, special, x64, monkeypatch):
     params = STEPPED[model] if special else {}
     if special:

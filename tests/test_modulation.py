@@ -140,6 +140,7 @@ def test_splitting_a_run_changes_nothing(x64, delivery, lowering):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_single_precision():
     case = Case(5)
     found = [results(*case.simulated(delivery=d), case)[1] for d in ("events", "dense")]

@@ -167,7 +167,7 @@ def test_an_upstroke_that_no_solver_resolves_is_survived(double):
 CURRENTS = {"iaf_cond_exp": (200.0, 500.0), "iaf_cond_alpha": (200.0, 500.0), "hh_psc_alpha": (200.0, 1500.0)}
 
 
-@pytest.mark.parametrize("model", ALL)
+@pytest.mark.parametrize("model", [m if m == "iaf_cond_exp" else pytest.param(m, marks=pytest.mark.slow) for m in ALL])
 def test_fixed_solver_converges_to_the_adaptive_one(model, x64):
     """The adaptive solver with a fine tolerance is the judge, where the tolerance can be set (else its own 1e-3)."""
     low, high = CURRENTS.get(model, (480.0, 1200.0))
