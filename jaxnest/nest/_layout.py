@@ -35,6 +35,11 @@ class Pop:
     core: Population
     ids: np.ndarray
 
+    @property
+    def stimulates(self) -> bool:
+        """Whether it is of generators that are no nodes of their own in the program, unlike a step_rate_generator."""
+        return issubclass(self.core.model, Device) and not issubclass(self.core.model, Neuron)
+
 
 @dataclass(eq=False)
 class Wired:
@@ -263,9 +268,7 @@ class Layout:
                 old = self.sampled.get(int(node), (setting, np.zeros(0, np.int32)))[1]
                 self.sampled[int(node)] = setting, np.concatenate([old, targets])
                 wanted.setdefault(setting, []).append(targets)
-        stimulators = np.array(
-            [issubclass(p.core.model, Device) and not issubclass(p.core.model, Neuron) for p in self.pops], bool
-        )
+        stimulators = np.array([p.stimulates for p in self.pops], bool)
         for number, (setting, lists) in enumerate(wanted.items()):
             fields, interval, offset = setting
             ids = np.unique(np.concatenate(lists))

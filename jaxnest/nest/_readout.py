@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jaxnest.devices._base import Device
 from jaxnest.nest._calcium import advance_calcium
 from jaxnest.nest._currents import Currents
 from jaxnest.nest._generators import precise_spikes
 from jaxnest.nest._ports import ports
-from jaxnest.neurons._base import Neuron
 
 if TYPE_CHECKING:
     from jaxnest.nest._engine import Engine
@@ -27,9 +25,7 @@ class Readout:
     def __init__(self, engine: Engine) -> None:
         self._engine, self._kernel = engine, engine.kernel
         self.waiting: dict[int, list[Rows]] = {}
-        self._stimulators = np.array(
-            [issubclass(p.core.model, Device) and not issubclass(p.core.model, Neuron) for p in engine.pops], bool
-        )
+        self._stimulators = np.array([p.stimulates for p in engine.pops], bool)
         self._listened = _by_recorder(self._kernel.recorded_nodes("spikes"))
         self._ports: dict[str, np.ndarray] = {}
         self.currents = Currents(engine)

@@ -6,7 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jaxnest.neurons._base import Env, Neuron, State, Values
+from jaxnest.neurons._base import Env, Inputs, Neuron, State, Values
+from jaxnest.neurons._ode import falling, integrate
 
 #: coefficients of a potential as a polynomial of the time in a step, from 0 to 1
 _TERMS = 4
@@ -37,6 +38,13 @@ class GapNeuron(Neuron):
     def rates(p: Values, s: Values, signals: Values, h: Any) -> Values:
         """The time derivatives (1/ms) of the states that change continuously, `phase` among them."""
         raise NotImplementedError
+
+    @classmethod
+    def advanced(cls, p: Values, s: Values, x: Inputs, env: Env, threshold: Any, eps_abs: float = 1e-3) -> tuple[Values, Any]:
+        """The states at the end of a step, without the events that arrive then, and the spikes: where V_m fell and is still at the threshold."""
+        begin = s.replace(phase=jnp.zeros_like(s.V_m))
+        end, _ = integrate(lambda at: cls.rates(p, at, x.signals, env.h), begin, env, eps_abs=eps_abs)
+        return end, falling(s.V_m, end.V_m, threshold, s.refractory, env)
 
     @classmethod
     def waveform(cls, p: Values, k: Values, before: Values, after: Values, signals: Values, env: Env, order: int) -> Values:

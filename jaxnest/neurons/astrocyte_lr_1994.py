@@ -57,6 +57,7 @@ class astrocyte_lr_1994(Neuron):
     recordables = ("IP3", "Ca_astro", "h_IP3R")
     sends = False
     emits = ("sic",)
+    emits_new = True
 
     @staticmethod
     def signal(p: Values, k: Values, s: Values, env: Env) -> Values:

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxnest.neurons._base import Env, Inputs, Parameter, State, Values, steps_up
 from jaxnest.neurons._gap import GapNeuron, gap_current
-from jaxnest.neurons._ode import STEP_SIZE, count_down, falling, integrate, linoid
+from jaxnest.neurons._ode import STEP_SIZE, count_down, linoid
 
 
 def _opening(V: Any, exp: Any, linoid: Any) -> dict[str, tuple[Any, Any]]:
@@ -113,10 +113,7 @@ class hh_cond_beta_gap_traub(GapNeuron):
 
     @classmethod
     def step(cls, p: Values, k: Values, s: Values, x: Inputs, env: Env) -> tuple[Values, Any]:
-        before = s.V_m
-        start = s.replace(phase=jnp.zeros_like(before))
-        s, _ = integrate(lambda at: cls.rates(p, at, x.signals, env.h), start, env)
-        spike = falling(before, s.V_m, p.V_T + 30.0, s.refractory, env)
+        s, spike = cls.advanced(p, s, x, env, p.V_T + 30.0)
         new = s.replace(
             dg_ex=s.dg_ex + x.ex * k.rise_ex,
             dg_in=s.dg_in - x.inh * k.rise_in,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxnest.neurons._base import Env, Inputs, Parameter, State, Values, steps_up
 from jaxnest.neurons._gap import GapNeuron, gap_current
-from jaxnest.neurons._ode import STEP_SIZE, count_down, falling, integrate, linoid
+from jaxnest.neurons._ode import STEP_SIZE, count_down, linoid
 
 _REST = -69.60401191631222
 
@@ -96,10 +96,7 @@ class hh_psc_alpha_gap(GapNeuron):
 
     @classmethod
     def step(cls, p: Values, k: Values, s: Values, x: Inputs, env: Env) -> tuple[Values, Any]:
-        before = s.V_m
-        start = s.replace(phase=jnp.zeros_like(before))
-        s, _ = integrate(lambda at: cls.rates(p, at, x.signals, env.h), start, env, eps_abs=1e-6)
-        spike = falling(before, s.V_m, 0.0, s.refractory, env)
+        s, spike = cls.advanced(p, s, x, env, 0.0, eps_abs=1e-6)
         new = s.replace(
             dI_ex=s.dI_ex + x.ex * k.rise_ex,
             dI_in=s.dI_in + x.inh * k.rise_in,

@@ -14,7 +14,7 @@ from jaxnest.neurons._base import Env, Inputs, Neuron, Parameter, Routing, State
 _SHIFT = 2.0652531522312172 / 2.0
 #: beyond so many standard deviations below threshold the rate is 0 (some 1e-16 Hz)
 _SILENT = 6.0
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
+_NODES = 48
 
 
 class siegert_neuron(Neuron):
@@ -96,7 +96,7 @@ def _erfcx(x: Any) -> Any:
 def _integral(f: Any, low: Any, high: Any) -> Any:
     """The integral of `f`, of arrays (nodes, n), from `low` (n,) to `high` (n,)."""
     half, middle = 0.5 * (high - low), 0.5 * (high + low)
-    nodes, weights = (jnp.asarray(x, half.dtype)[:, None] for x in (_NODES, _WEIGHTS))
+    nodes, weights = (jnp.asarray(x, half.dtype)[:, None] for x in np.polynomial.legendre.leggauss(_NODES))
     return half * (weights * f(middle[None] + half[None] * nodes)).sum(axis=0)
 
 

@@ -183,7 +183,7 @@ class Coupling(Synapse):
 
     signal: str = ""
     delayed: bool = True
-    #: by how many steps a delay is shorter: 1 for a signal that the source has at the end of a step, and keeps until the next one begins
+    #: by how many steps a signal comes earlier than by its delay
     lead: int = 0
     #: whether it has a weight
     weighted: bool = True

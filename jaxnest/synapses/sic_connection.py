@@ -18,7 +18,6 @@ class sic_connection(Coupling):
     weight = Parameter(1.0, "", "weight")
 
     signal = "sic"
-    lead = 1
     channels = ("sic",)
 
     @staticmethod
