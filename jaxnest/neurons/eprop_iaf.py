@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxnest.neurons._eprop import Subtracting
+from jaxnest.neurons._eprop_steps import Subtracting
 
 
 class eprop_iaf(Subtracting):

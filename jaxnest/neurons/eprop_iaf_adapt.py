@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from jaxnest.neurons._eprop import Adaptive, Subtracting
+from jaxnest.neurons._eprop import Adaptive
+from jaxnest.neurons._eprop_steps import Subtracting
 
 
 class eprop_iaf_adapt(Adaptive, Subtracting):
@@ -10,5 +11,3 @@ class eprop_iaf_adapt(Adaptive, Subtracting):
 
     Source: Bellec et al. (2020), Nat Commun 11:3625; Korcsak-Gorzo, Espinoza Valverde, Stapmanns et al. (2025), as NEST 3.10 has it.
     """
-
-    adaptive = True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from jaxnest.neurons._eprop import Adaptive, Recurrent2020
+from jaxnest.neurons._eprop import Adaptive
+from jaxnest.neurons._eprop_2020 import Recurrent2020
 
 
 class eprop_iaf_adapt_bsshslm_2020(Adaptive, Recurrent2020):
@@ -14,5 +15,3 @@ class eprop_iaf_adapt_bsshslm_2020(Adaptive, Recurrent2020):
 
     Source: Bellec, Scherr, Subramoney, Hajek, Salaj, Legenstein & Maass (2020), Nat Commun 11:3625.
     """
-
-    adaptive = True

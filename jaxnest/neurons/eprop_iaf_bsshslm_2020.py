@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxnest.neurons._eprop import Recurrent2020
+from jaxnest.neurons._eprop_2020 import Recurrent2020
 
 
 class eprop_iaf_bsshslm_2020(Recurrent2020):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxnest.neurons._eprop import Resetting
+from jaxnest.neurons._eprop_steps import Resetting
 
 
 class eprop_iaf_psc_delta(Resetting):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from jaxnest.neurons._eprop import Adaptive, Resetting
+from jaxnest.neurons._eprop import Adaptive
+from jaxnest.neurons._eprop_steps import Resetting
 
 
 class eprop_iaf_psc_delta_adapt(Adaptive, Resetting):
@@ -10,5 +11,3 @@ class eprop_iaf_psc_delta_adapt(Adaptive, Resetting):
 
     Source: Bellec et al. (2020), Nat Commun 11:3625; Korcsak-Gorzo, Espinoza Valverde, Stapmanns et al. (2025), as NEST 3.10 has it.
     """
-
-    adaptive = True

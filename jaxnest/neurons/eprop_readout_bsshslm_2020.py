@@ -7,7 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from jaxnest.neurons._base import Env, Inputs, Parameter, State, Values
-from jaxnest.neurons._eprop import _TO_READOUT, _TO_RECURRENT, Readout, Regular, fault_of_windows
+from jaxnest.neurons._eprop import Readout
+from jaxnest.neurons._eprop_2020 import TO_READOUT, TO_RECURRENT, Regular, fault_of_windows
 
 
 class eprop_readout_bsshslm_2020(Regular, Readout):
@@ -28,7 +29,7 @@ class eprop_readout_bsshslm_2020(Regular, Readout):
     emits = ("error_signal", "rate")
     hears = ("readout_signal", "target_signal")
     signal_ports = {"rate": ("readout_signal", "target_signal")}
-    shift = _TO_RECURRENT + _TO_READOUT
+    shift = TO_RECURRENT + TO_READOUT
     recurrent = False
 
     @staticmethod
