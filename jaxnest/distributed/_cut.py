@@ -160,8 +160,4 @@ def _read(
 ) -> tuple[dict[str, Any], dict[str, Values]]:
     """What recorders want of a part after a step."""
     spiked = emitted(plan, state)
-    traces = {}
-    for s in plan.samplings:
-        group, states = plan.group(s.group), state.nodes[s.group]
-        traces[s.key] = Values({f: group.read(states, f)[..., read[s.key]] for f in s.fields})
-    return {key: spiked[sources] for key, sources in heard.items()}, traces
+    return {key: spiked[sources] for key, sources in heard.items()}, plan.traces(state.nodes, read)

@@ -12,7 +12,8 @@ from jaxnest._values import Values
 from jaxnest.devices._base import Drive, Moment
 from jaxnest.nest._clock import Clock
 from jaxnest.nest._columns import node_params
-from jaxnest.simulation._step import bind, generate
+from jaxnest.simulation._generators import generate
+from jaxnest.simulation._step import bind
 
 if TYPE_CHECKING:
     from jaxnest.nest._engine import Engine

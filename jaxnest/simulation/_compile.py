@@ -51,7 +51,8 @@ def compile_plan(
     part: Part | None = None,
 ) -> tuple[_plan.Plan, Build]:
     """Lay out the network, or a part of it: the plan, and with it the parameters, the connections, and where each name went."""
-    _check_options(delivery, lowering, solver, substeps, reset)
+    relaxation = _plan.Relaxation() if relaxation is None else relaxation
+    _check_options(delivery, lowering, solver, substeps, reset, relaxation)
     dtype = np.dtype(jax.dtypes.canonicalize_dtype(float))
     here = net.restricted(part)
     groups, inhibitory, columns = group_populations(here)
@@ -103,7 +104,7 @@ def compile_plan(
         reset=reset,
         source_ids=source_ids,
         n_all=len(source_ids),
-        relaxation=_checked(_plan.Relaxation() if relaxation is None else relaxation),
+        relaxation=relaxation,
         signals=tuple(signals),
         couplings=tuple(couplings),
     )
@@ -122,7 +123,7 @@ def _fingerprint(plan: _plan.Plan) -> str:
     return digest.hexdigest()
 
 
-def _check_options(delivery: str, lowering: str, solver: str, substeps: int, reset: str) -> None:
+def _check_options(delivery: str, lowering: str, solver: str, substeps: int, reset: str, relaxation: _plan.Relaxation) -> None:
     if delivery not in ("auto", "events", "dense", "matrix"):
         raise ConfigurationError(f"delivery={delivery!r} must be 'auto', 'events', 'dense' or 'matrix'")
     if lowering not in ("auto", "xla", "native"):
@@ -137,15 +138,11 @@ def _check_options(delivery: str, lowering: str, solver: str, substeps: int, res
         raise ConfigurationError(f"substeps={substeps!r} must be a positive integer")
     if reset not in ("detached", "attached"):
         raise ConfigurationError(f"reset={reset!r} must be 'detached' or 'attached'")
-
-
-def _checked(relaxation: _plan.Relaxation) -> _plan.Relaxation:
     tol, most, order = relaxation
     if not (tol >= 0 and isinstance(most, int) and most >= 0 and order in (0, 1, 3)):
         raise ConfigurationError(
             f"{relaxation!r}: tol and max_iterations must not be negative, and interpolation_order 0, 1 or 3"
         )
-    return relaxation
 
 
 def _node_values(net: Network, groups: Sequence[_plan.Group], dtype: Any) -> dict[str, Values]:

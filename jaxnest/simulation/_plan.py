@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnest._values import Values
 from jaxnest.devices._base import Source
 from jaxnest.events.deliver import Layout, Queue
 from jaxnest.neurons._base import Neuron, Routing
+from jaxnest.simulation._arrays import slice_if_consecutive
 from jaxnest.simulation._relative import whole
 from jaxnest.synapses._base import Coupling, Synapse
 
@@ -285,6 +287,14 @@ class Plan:
         for r in self.recordings:
             recorded[r.sources] = True
         return recorded
+
+    def traces(self, nodes: Mapping[str, Any], places: Mapping[str, Any] | None = None) -> dict[str, Values]:
+        """What multimeters read of the states `nodes`, by sampling; in a part of a network at the `places` there."""
+        found = {}
+        for s in self.samplings:
+            group, where = self.group(s.group), slice_if_consecutive(s.index) if places is None else places[s.key]
+            found[s.key] = Values({f: group.read(nodes[s.group], f)[..., where] for f in s.fields})
+        return found
 
     def group(self, key: str) -> Group:
         return next(g for g in self.groups if g.key == key)

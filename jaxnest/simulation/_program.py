@@ -152,8 +152,7 @@ def _read(plan: Plan, state: State) -> tuple[dict[str, Any], dict[str, Values]]:
     """The spikes and states, after a step, that recorders want."""
     spiked = emitted(plan, state)
     spikes = {r.recorder: spiked[slice_if_consecutive(r.sources)] for r in plan.recordings}
-    traces = {s.key: sample(plan.group(s.group), state.nodes[s.group], s.fields, s.index) for s in plan.samplings}
-    return spikes, traces
+    return spikes, plan.traces(state.nodes)
 
 
 def initial_state(plan: Plan, params: Mapping[str, Any], key: Any) -> State:
@@ -208,9 +207,3 @@ def _initial_states(model: Any, p: Values, n: int, dims: Mapping[str, int], dtyp
         kind = jnp.int32 if state.dtype == "int" else dtype
         states[name] = jnp.broadcast_to(jnp.asarray(value, kind), shape)
     return Values(states)
-
-
-def sample(group: Group, states: Values, fields: tuple[str, ...], index: np.ndarray) -> Values:
-    """The recordables `fields` of the neurons `index` of a group."""
-    where = slice_if_consecutive(index)
-    return Values({f: group.read(states, f)[..., where] for f in fields})

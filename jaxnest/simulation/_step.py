@@ -12,19 +12,19 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxnest._values import Values
-from jaxnest.devices._base import Moment
 from jaxnest.events import matrix, random
 from jaxnest.events.deliver import deliver
 from jaxnest.events.history import log_spikes, watch_spikes
 from jaxnest.events.native import steps
 from jaxnest.events.native.call import in_place
 from jaxnest.events.plastic import Trail, deliver_dense, deliver_events
-from jaxnest.events.ring import add, put, read
+from jaxnest.events.ring import put, read
 from jaxnest.neurons._base import Env, Inputs, Routing
 from jaxnest.simulation._couplings import heard, relaxed, sent
 from jaxnest.simulation._eager import deliver_eager, shown
 from jaxnest.simulation._foreseen import all_known
-from jaxnest.simulation._plan import HERE, DrivePlan, Group, Here, Plan, State
+from jaxnest.simulation._generators import drive, generate, of_devices
+from jaxnest.simulation._plan import HERE, Group, Here, Plan, State
 from jaxnest.simulation._plastic import make_room, rates_of, rule_of, synapse_parameters, updated
 from jaxnest.simulation._relative import own
 
@@ -57,7 +57,7 @@ def bind(plan: Plan, params: Mapping[str, Any], connections: Mapping[str, Any]) 
         p = nodes[d.population]
         if d.model.per_target:
             device = connections[d.key].device
-            p = jax.tree.map(lambda x, i=device: _pick(x, i), p)
+            p = jax.tree.map(lambda x, i=device: of_devices(x, i), p)
         constants[d.key] = (p, d.model.constants(p, h))
     here = connections[HERE] if plan.axis else None
     if here is not None:
@@ -250,15 +250,12 @@ def finish_slice(
             for events in (spikes,) if t.counts_events else weighted:
                 ring = deliver(ring, events, weight, first, table, t.layout, dense=plan.dense, native=plan.native)
             continue
-        if seen is not None and t.eager:
-            ring, tables[t.key], trail = deliver_eager(plan, bound, t, state, ring, spikes, seen, trails.get(t.key))
-            if trail is not None:
-                trails[t.key] = trail
-            continue
         rule = rule_of(t)
         log_or_window = history.get(t.post_group) if t.model.reads_post else None  # type: ignore[arg-type]
         q, h, trail = synapse_parameters(t, p), bound.h, trails.get(t.key)
-        if plan.dense:
+        if seen is not None and t.eager:
+            ring, tables[t.key], trail = deliver_eager(plan, bound, t, state, ring, spikes, seen, trail)
+        elif plan.dense:
             ring, changed, trail = deliver_dense(
                 rule, ring, tables[t.key], spikes, q, first, table, log_or_window, h, state.key, trail,
                 plan.modulation(t, spikes),
@@ -333,62 +330,6 @@ def group_inputs(plan: Plan, g: Group, arrived: Any) -> Inputs:
     return Inputs(spikes=channel[: g.n], **currents)
 
 
-def generate(plan: Plan, bound: Bound, d: DrivePlan, s: Any, key: Any, n: Any) -> tuple[Any, Any]:
-    """The new states of a generator, and what it puts out in step `n` for each of its targets."""
-    targets = bound.connections[d.key]
-    p, k = bound.constants[d.key]
-    moment = Moment(
-        step=n,
-        h=bound.h,
-        uniform=lambda draw: random.uniform(key, d.stream, n, targets.ident, draw),
-        normal=lambda draw: random.normal(key, d.stream, n, targets.ident, draw),
-        poisson=lambda table: random.poisson(table, key, d.stream, n, targets.ident, native=plan.native),
-    )
-    new, output = d.model.emit(p, k, s, moment)
-    output = output if d.model.per_target else _pick(output, targets.device)
-    if d.frozen is not None:
-        mute = jnp.asarray(d.frozen)[targets.device]
-        output = jnp.where(mute, 0, output)
-        still = mute if d.model.per_target and d.n_states == d.n else d.frozen
-        new = jax.tree.map(lambda now, was: jnp.where(still, was, now), new, s)
-    return new, output
-
-
-def drive(plan: Plan, bound: Bound, d: DrivePlan, weight: Any, ring: Any, output: Any, n: Any, native: bool) -> Any:
-    """The output of a generator in step `n` goes to the ring buffer, `delay` steps ahead."""
-    targets = bound.connections[d.key]
-    weight = jnp.ones(1, ring.dtype) if d.counts_events else weight.astype(ring.dtype)
-    output = jnp.broadcast_to(output, (d.n,)).astype(ring.dtype)
-    delay = targets.delay.astype(jnp.int32)
-    if native:
-        return in_place("drive", (output, weight, targets.column, delay, n), (ring,), inhibitory=d.inhibitory)[0]
-    value = jnp.broadcast_to(output * weight, (d.n,))
-    return _add_drive(plan, d, ring, value, weight, targets.column, (n + delay) % plan.slots)
-
-
-def _add_drive(plan: Plan, d: DrivePlan, ring: Any, value: Any, weight: Any, column: Any, slot: Any) -> Any:
-    """`ring` with the values (n,) of a generator's connections at their columns and slots, routed by the sign of `weight`."""
-    if not d.block:
-        if d.inhibitory:
-            column = column + jnp.where(weight < 0, d.inhibitory, 0)
-        return ring.at[jnp.broadcast_to(slot, column.shape), column].add(value)
-    channels = [(column[0], value)]
-    if d.inhibitory:
-        negative = weight < 0
-        channels = [
-            (column[0], jnp.where(negative, 0.0, value)),
-            (column[0] + d.inhibitory, jnp.where(negative, value, 0.0)),
-        ]
-    for begin, part in channels:
-        ring = add(ring, part, slot[0], begin)
-    return ring
-
-
-def _pick(x: Any, index: Any) -> Any:
-    """Values of devices (last axis) for their connections; a single value serves all."""
-    return x if x.shape[-1:] in ((), (1,)) else x[..., index]
-
-
 def spiking(x: Any) -> Any:
     """1 where x >= 0, else 0, without a derivative."""
     return (x >= 0).astype(x.dtype)
@@ -400,4 +341,4 @@ def _if(condition: Any, new: Any, old: Any) -> Any:
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
 
 
-__all__ = ["Bound", "bind", "drive", "emitted", "finish_slice", "flush", "generate", "group_inputs", "step"]
+__all__ = ["Bound", "bind", "emitted", "finish_slice", "flush", "group_inputs", "step"]

@@ -17,9 +17,9 @@ from jaxnest._values import Values
 from jaxnest.events.pull import push
 from jaxnest.learning.eventprop._neurons import Parts, amplitudes, timed_step
 from jaxnest.simulation._arrays import slice_if_consecutive
+from jaxnest.simulation._generators import drive, generate
 from jaxnest.simulation._plan import Plan
-from jaxnest.simulation._program import sample
-from jaxnest.simulation._step import Bound, drive, generate, group_inputs
+from jaxnest.simulation._step import Bound, group_inputs
 
 
 class Operands(NamedTuple):
@@ -139,8 +139,7 @@ def steps(plan: Plan, parts: Parts, nodes: Any, part: Any, arrived: Any) -> tupl
             new[g.key], new_part[g.key] = out[:2]
             spiked.append(out[2])
             fraction.append(out[3])
-        traces = {s.key: sample(plan.group(s.group), new[s.group], s.fields, s.index) for s in plan.samplings}
-        return (new, new_part), (jnp.concatenate(spiked), jnp.concatenate(fraction), traces)
+        return (new, new_part), (jnp.concatenate(spiked), jnp.concatenate(fraction), plan.traces(new))
 
     # of a step only its inputs are kept for the way back, the rest is computed again: fewer, larger loops in XLA
     return lax.scan(jax.checkpoint(one, prevent_cse=False), (nodes, part), arrived)
