@@ -344,8 +344,11 @@ def rich(nest, times):
     found = nest.GetConnections(synapse_model=kind).get(["source", "target", "weight", "optimizer"])
     moments = [[o["m"], o["v"]] for o in found.pop("optimizer")]
     final = [[w, *own] for _, _, w, own in sorted(zip(*found.values(), moments, strict=True))]
-    events = recorder.events
-    return np.array(final), sorted(zip(*(events[k] for k in ("times", "senders", "targets", "weights")), strict=True))
+    columns = recorder.get("events")
+    events = sorted(zip(*(columns[k] for k in ("times", "senders", "targets", "weights")), strict=True))
+    nest.ResetKernel()
+    nest.eprop_reset_neurons_on_update = True  # which NEST's ResetKernel leaves as it is
+    return np.array(final), events
 
 
 @pytest.mark.slow
